@@ -1,0 +1,250 @@
+//! Decisions: what the boundary says to one proposed call, and why.
+//!
+//! Every reason has a stable code and says whether trying again can help. Absence is not a decision: nothing
+//! configured, nothing matched, or a rule that could not be evaluated all become a denial of their own.
+//!
+//! Not here: how a denial looks on a wire. Each surface has one exhaustive function for that.
+
+use std::sync::Arc;
+
+use crate::{
+    approval::ApprovalRequest,
+    level::Level,
+    names::Action,
+    permit::{Durable, Grant, Queued},
+    policy::config::Control,
+    time::Timestamp,
+};
+
+/// What the boundary says to one proposed call.
+#[derive(Debug)]
+#[must_use = "a decision nobody acts on is a call nobody checked"]
+pub enum Decision {
+    /// Run it, once the store has remembered that it may.
+    Allow(Allowed),
+    /// Run nothing yet: people are asked first.
+    Ask(ApprovalRequest),
+    /// Run nothing, and say why, so that the agent can choose another step.
+    Deny(Denial),
+    /// A dry run that reaches no tool: say what would happen.
+    Plan(Plan),
+}
+
+/// An allowance, by how it must be remembered before the tool may run.
+#[derive(Debug)]
+pub enum Allowed {
+    /// A free read: its record is queued.
+    Read(Grant<Queued>),
+    /// Everything else: its intent is on disk first.
+    Effect(Grant<Durable>),
+}
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// Why.
+    pub reason: DenyReason,
+    /// The tool's level; none where no such tool is known.
+    pub level: Option<Level>,
+    /// The policies that decided, by their ids.
+    pub policies: Vec<Arc<str>>,
+}
+
+impl Denial {
+    /// A refusal to which no policy contributed.
+    pub fn because(reason: DenyReason) -> Self {
+        Self { reason, level: None, policies: Vec::new() }
+    }
+
+    /// The same, of a tool whose level is known.
+    pub fn at(self, level: Level) -> Self {
+        Self { level: Some(level), ..self }
+    }
+}
+
+/// Why a call is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DenyReason {
+    /// No rule grants it to this agent.
+    NotGranted,
+    /// A rule forbids it; the rule author's words, if there are any.
+    Forbidden(Option<Arc<str>>),
+    /// No such tool for this agent.
+    UnknownTool,
+    /// The tool is no longer the one that was accepted.
+    ToolChanged,
+    /// The arguments do not fit the tool's schema; what is wrong with them.
+    BadArguments(String),
+    /// The call is over a bound of the edge; which.
+    TooLarge(String),
+    /// A policy could not be evaluated.
+    PolicyError,
+    /// A stop is in force, since then.
+    Stopped(Timestamp),
+    /// A dry run was asked of a tool that has not declared how.
+    DryRunUnsupported,
+    /// The world moved under each attempt to decide, or too much is in flight.
+    Busy,
+    /// It cannot be remembered, so it is not done.
+    StoreUnavailable,
+    /// The tool's server cannot be reached, and nothing was sent to it.
+    UpstreamUnavailable(String),
+    /// Our own invariant broke.
+    Bug,
+}
+
+/// The stable word for a reason, the same on every surface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Code {
+    /// See [`DenyReason::NotGranted`].
+    NotGranted,
+    /// See [`DenyReason::Forbidden`].
+    Denied,
+    /// See [`DenyReason::UnknownTool`].
+    UnknownTool,
+    /// See [`DenyReason::ToolChanged`].
+    ToolChanged,
+    /// See [`DenyReason::BadArguments`].
+    BadArguments,
+    /// See [`DenyReason::TooLarge`].
+    TooLarge,
+    /// See [`DenyReason::PolicyError`].
+    PolicyError,
+    /// See [`DenyReason::Stopped`].
+    Stopped,
+    /// See [`DenyReason::DryRunUnsupported`].
+    DryRunUnsupported,
+    /// See [`DenyReason::Busy`].
+    Busy,
+    /// See [`DenyReason::StoreUnavailable`].
+    StoreUnavailable,
+    /// See [`DenyReason::UpstreamUnavailable`].
+    UpstreamUnavailable,
+    /// A person must say yes first.
+    ApprovalPending,
+    /// The call went out and no definite answer came back. Not a refusal: it may have happened.
+    OutcomeUnknown,
+    /// See [`DenyReason::Bug`].
+    Bug,
+}
+
+/// Whether proposing again can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// No.
+    Never,
+    /// With other arguments.
+    Changed,
+    /// After a while.
+    Later,
+    /// The same call again attaches to this one.
+    Same,
+}
+
+impl DenyReason {
+    /// Its stable word.
+    pub const fn code(&self) -> Code {
+        match self {
+            DenyReason::NotGranted => Code::NotGranted,
+            DenyReason::Forbidden(_) => Code::Denied,
+            DenyReason::UnknownTool => Code::UnknownTool,
+            DenyReason::ToolChanged => Code::ToolChanged,
+            DenyReason::BadArguments(_) => Code::BadArguments,
+            DenyReason::TooLarge(_) => Code::TooLarge,
+            DenyReason::PolicyError => Code::PolicyError,
+            DenyReason::Stopped(_) => Code::Stopped,
+            DenyReason::DryRunUnsupported => Code::DryRunUnsupported,
+            DenyReason::Busy => Code::Busy,
+            DenyReason::StoreUnavailable => Code::StoreUnavailable,
+            DenyReason::UpstreamUnavailable(_) => Code::UpstreamUnavailable,
+            DenyReason::Bug => Code::Bug,
+        }
+    }
+}
+
+impl Code {
+    /// Every code, for the pages that explain them.
+    pub const ALL: [Code; 15] = [
+        Code::NotGranted,
+        Code::Denied,
+        Code::UnknownTool,
+        Code::ToolChanged,
+        Code::BadArguments,
+        Code::TooLarge,
+        Code::PolicyError,
+        Code::Stopped,
+        Code::DryRunUnsupported,
+        Code::Busy,
+        Code::StoreUnavailable,
+        Code::UpstreamUnavailable,
+        Code::ApprovalPending,
+        Code::OutcomeUnknown,
+        Code::Bug,
+    ];
+
+    /// The word on the wire, in records and in the names of the pages under `docs/errors/`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Code::NotGranted => "not_granted",
+            Code::Denied => "denied",
+            Code::UnknownTool => "unknown_tool",
+            Code::ToolChanged => "tool_changed",
+            Code::BadArguments => "bad_arguments",
+            Code::TooLarge => "too_large",
+            Code::PolicyError => "policy_error",
+            Code::Stopped => "stopped",
+            Code::DryRunUnsupported => "dry_run_unsupported",
+            Code::Busy => "busy",
+            Code::StoreUnavailable => "store_unavailable",
+            Code::UpstreamUnavailable => "upstream_unavailable",
+            Code::ApprovalPending => "approval_pending",
+            Code::OutcomeUnknown => "outcome_unknown",
+            Code::Bug => "bug",
+        }
+    }
+
+    /// Whether proposing again can help.
+    pub const fn retry(self) -> Retry {
+        match self {
+            Code::NotGranted
+            | Code::Denied
+            | Code::UnknownTool
+            | Code::PolicyError
+            | Code::DryRunUnsupported
+            | Code::OutcomeUnknown
+            | Code::Bug => Retry::Never,
+            Code::BadArguments | Code::TooLarge => Retry::Changed,
+            Code::ToolChanged
+            | Code::Stopped
+            | Code::Busy
+            | Code::StoreUnavailable
+            | Code::UpstreamUnavailable => Retry::Later,
+            Code::ApprovalPending => Retry::Same,
+        }
+    }
+}
+
+impl Retry {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Retry::Never => "never",
+            Retry::Changed => "changed",
+            Retry::Later => "later",
+            Retry::Same => "same",
+        }
+    }
+}
+
+/// What a dry run that reaches no tool can say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// What would be called.
+    pub action: Action,
+    /// Its level.
+    pub level: Level,
+    /// The policies that would allow it.
+    pub policies: Vec<Arc<str>>,
+    /// What people would be asked first; empty if nothing.
+    pub controls: Vec<Control>,
+}

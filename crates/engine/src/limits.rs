@@ -1,0 +1,33 @@
+//! Every bound in one place: what it limits, in which unit, and why that much.
+//!
+//! A refusal that comes from a bound quotes it. All may be configured downward, none upward here.
+
+use std::time::Duration;
+
+/// How long a permit opens its tool, on the boot clock. Long enough for a busy writer, short enough that a
+/// stop, a policy or a catalogue never acts on a decision that is older than this.
+pub const PERMIT_LIFE: Duration = Duration::from_secs(2);
+
+/// How often a call is judged again after the world moved between its decision and its commit.
+pub const DECIDE_ATTEMPTS: usize = 3;
+
+/// How many entries of a session's history are kept and shown.
+pub const HISTORY_ENTRIES: usize = 100;
+
+/// How long a session may lie idle before the client's next call begins another.
+pub const SESSION_IDLE: Duration = Duration::from_secs(30 * 60);
+
+/// How long a session may last at all.
+pub const SESSION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long a question waits for a person, unless the group of approvers says otherwise.
+pub const APPROVAL_PENDING: Duration = Duration::from_secs(60 * 60);
+
+/// Compiled size, in bytes, of one `pattern` in a tool's schema. Linear-time matching needs no other bound.
+pub const PATTERN_BYTES: usize = 1 << 20;
+
+/// Nesting of a tool's schema: deeper ones are refused with their tool.
+pub const SCHEMA_DEPTH: usize = 32;
+
+/// Characters of a problem with arguments that are told to the agent.
+pub const PROBLEM_CHARS: usize = 400;

@@ -1,0 +1,143 @@
+//! Receipts and permits: typed proof that a call was allowed, and that the allowance is remembered.
+//!
+//! The chain is `decide` → [`Grant`] → store → [`Receipt`] → gate → [`Permit`] → upstream. Each link is made
+//! only from the one before, is neither `Clone` nor `Copy`, and is taken by value; so a tool runs at most once
+//! for each recorded decision, and the bytes it gets are those of the call inside the permit.
+//!
+//! `D` says what the store has done: [`Durable`], on disk; [`Queued`], in its queue, which only the grant of a
+//! free read accepts. The compiler tells them apart; `clippy.toml` keeps both constructors to one place each.
+
+use std::{fmt, marker::PhantomData, sync::Arc};
+
+use crate::{
+    call::{Call, CallId},
+    limits,
+    stop::Generations,
+    time::{BootInstant, Now},
+};
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// What a receipt proves: [`Durable`] or [`Queued`].
+pub trait Durability: sealed::Sealed + Send + Sync + 'static {
+    /// Whether the store must have the changes on disk before it answers.
+    const ON_DISK: bool;
+}
+
+/// The changes are on disk.
+#[derive(Debug)]
+pub enum Durable {}
+
+/// The changes are in the store's queue and will be on disk soon; a crash may lose them.
+#[derive(Debug)]
+pub enum Queued {}
+
+impl sealed::Sealed for Durable {}
+impl sealed::Sealed for Queued {}
+
+impl Durability for Durable {
+    const ON_DISK: bool = true;
+}
+
+impl Durability for Queued {
+    const ON_DISK: bool = false;
+}
+
+/// Policy's yes to one call: worth nothing until the store has remembered it.
+#[derive(Debug)]
+pub struct Grant<D: Durability> {
+    call: Arc<Call>,
+    decided_at: BootInstant,
+    seen: Generations,
+    durability: PhantomData<D>,
+}
+
+impl<D: Durability> Grant<D> {
+    pub(crate) fn new(call: Arc<Call>, now: Now, seen: Generations) -> Self {
+        Self { call, decided_at: now.boot, seen, durability: PhantomData }
+    }
+}
+
+/// The store's word that it has taken the changes of one call.
+#[derive(Debug)]
+pub struct Receipt<D: Durability> {
+    call: Option<CallId>,
+    durability: PhantomData<D>,
+}
+
+impl<D: Durability> Receipt<D> {
+    /// Attests that changes are kept as `D` says, and with them the intent of `call` if they hold one.
+    ///
+    /// For stores only, and only after the commit: everything that follows believes it.
+    pub fn attest(call: Option<CallId>) -> Self {
+        Self { call, durability: PhantomData }
+    }
+}
+
+/// Proof that a call was allowed and that the allowance is remembered. Opens one tool, once, for
+/// [`limits::PERMIT_LIFE`], unless stop, policy or catalogue move first.
+#[derive(Debug)]
+#[must_use = "a permit that nobody consumes is a call that nobody answers"]
+pub struct Permit<D: Durability> {
+    grant: Grant<D>,
+    until: BootInstant,
+}
+
+/// The receipt that was shown holds no intent, or another call's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mismatch;
+
+/// Why a permit opens nothing any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lapse {
+    /// Its time ran out.
+    TooLate,
+    /// Stop, policy or catalogue have moved since the decision.
+    Moved,
+}
+
+impl<D: Durability> Permit<D> {
+    /// Joins policy's yes and the store's word. For the gate only.
+    ///
+    /// # Errors
+    ///
+    /// [`Mismatch`] if the receipt is not for the granted call's intent.
+    pub fn new(grant: Grant<D>, receipt: Receipt<D>) -> Result<Self, Mismatch> {
+        if Some(grant.call.id) != receipt.call {
+            return Err(Mismatch);
+        }
+        let until = grant.decided_at.plus(limits::PERMIT_LIFE);
+        Ok(Self { grant, until })
+    }
+
+    /// The call that may run: the only source of the bytes that are sent.
+    pub fn call(&self) -> &Arc<Call> {
+        &self.grant.call
+    }
+
+    /// Whether it still opens its tool at `now`, under the generations of this moment.
+    ///
+    /// To be asked at the moment of writing, under a lock that a stop takes too; a permit whose write did not
+    /// get its first byte out must be asked again.
+    ///
+    /// # Errors
+    ///
+    /// [`Lapse`] says what ran out; then nothing may be sent.
+    pub fn check(&self, now: BootInstant, current: Generations) -> Result<(), Lapse> {
+        if now >= self.until {
+            return Err(Lapse::TooLate);
+        }
+        if self.grant.seen != current { Err(Lapse::Moved) } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for Lapse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Lapse::TooLate => "the permit's time ran out before anything was sent",
+            Lapse::Moved => "a stop, the policy or the catalogue changed before anything was sent",
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! The keys of the file: those that are read, and those that the design names but this version does not read.
+//!
+//! A key of the second kind is an error of its own. A rule that is written down and not enforced is worse than
+//! one that is missing, and "unknown key" would send its author looking for a typing mistake.
+
+/// The keys of one kind of table.
+pub(super) struct Keys {
+    /// Those that are read.
+    pub(super) known: &'static [&'static str],
+    /// Those that are not read yet, and what to do until then.
+    pub(super) unbuilt: &'static [(&'static str, &'static str)],
+}
+
+/// For what would permit, prepare or tune something.
+const NO_EFFECT: &str = "take it out: it would have no effect";
+
+/// For what would refuse something.
+const UNENFORCED: &str = "take it out: what is not enforced must not look as if it were";
+
+pub(super) const TOP: Keys = Keys {
+    known: &["version", "tenant", "state", "servers", "clients", "agents", "guards", "approvers"],
+    unbuilt: &[
+        ("budgets", "take it out: nothing is counted or capped yet; a guard can ask for approval instead"),
+        ("people", "take it out: who may approve is not read from this file yet"),
+        ("match", "take it out: guards are by level or by tool, not yet by argument"),
+        ("facts", UNENFORCED),
+        ("invariants", UNENFORCED),
+        ("require_for_apply", UNENFORCED),
+        ("test", "keep tests of the policy outside of this file until then"),
+        ("template", "write agents and guards out until then"),
+        ("templates", "write agents and guards out until then"),
+        ("include", "keep everything in this one file until then"),
+        ("secrets", "refer to a secret where it is used, as in `\"${file:/run/secrets/crm}\"`"),
+        ("reload", NO_EFFECT),
+        ("session", NO_EFFECT),
+        ("durability", NO_EFFECT),
+        ("fail", NO_EFFECT),
+        ("gateway", NO_EFFECT),
+    ],
+};
+
+pub(super) const SERVER: Keys = Keys {
+    known: &["command", "env", "cwd", "tools", "requests", "meta", "resources", "integers"],
+    unbuilt: &[
+        ("url", "only servers that are started here, with `command`, can be reached yet"),
+        ("auth", "only servers that are started here, with `command`, can be reached yet"),
+        ("trusted", "take it out: nothing that a server claims is believed yet"),
+        ("share", NO_EFFECT),
+        ("new_tools", "take it out: a tool that is not listed cannot be called"),
+        ("confirm_covers", UNENFORCED),
+        ("pin", UNENFORCED),
+    ],
+};
+
+pub(super) const TOOL: Keys = Keys {
+    known: &["level"],
+    unbuilt: &[
+        ("cost", "take it out: costs are not counted yet; a guard can ask for approval instead"),
+        ("actual", "take it out: costs are not counted yet; a guard can ask for approval instead"),
+        ("once", UNENFORCED),
+        ("repeat", UNENFORCED),
+        ("dry_run", UNENFORCED),
+        ("labels", "name the tools in a pattern instead"),
+        ("inputs", UNENFORCED),
+    ],
+};
+
+pub(super) const CLIENT: Keys = Keys {
+    known: &["credential", "agent", "servers"],
+    unbuilt: &[("sessions", NO_EFFECT), ("acts_for", NO_EFFECT)],
+};
+
+pub(super) const AGENT: Keys = Keys {
+    known: &["team", "levels", "allow", "deny", "disclose"],
+    unbuilt: &[("observe", "take it out: every decision is enforced")],
+};
+
+pub(super) const GUARD: Keys = Keys {
+    known: &["for", "level", "id", "require", "forbid"],
+    unbuilt: &[
+        ("when", "without it the guard always holds: ask for approval of every such call, or forbid it"),
+        ("hold", UNENFORCED),
+        ("match", "keep examples outside of this file until then"),
+        ("not_match", "keep examples outside of this file until then"),
+    ],
+};
+
+pub(super) const FOR: Keys = Keys { known: &["agent", "team"], unbuilt: &[] };
+
+pub(super) const APPROVERS: Keys = Keys {
+    known: &["expires"],
+    unbuilt: &[
+        ("strength", "name it in the control, as in `approval:oncall:passkey`"),
+        ("self", "take it out: it is not settled yet who may approve an own call"),
+    ],
+};

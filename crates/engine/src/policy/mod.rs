@@ -1,0 +1,191 @@
+//! Policy: who may call what, and under which conditions. Cedar judges; nothing else does.
+//!
+//! The simple file ([`config`]) is lowered to Cedar policies ([`lower`]) over one model: agents are
+//! principals, tools are actions in groups `level:…` and `server:…`, servers are resources. At load everything
+//! is validated strictly, and for each pair of agent and tool only the policies whose scope can match are
+//! kept ([`eval`]). A policy that cannot be evaluated denies: Cedar alone would skip it.
+//!
+//! Start at [`Policy::compile`] and [`Policy::judge`]. Not here: what a call costs or what has happened before.
+
+pub mod config;
+mod eval;
+mod lower;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{
+    decision::DenyReason,
+    level::Level,
+    limits,
+    names::{Action, AgentName, GroupName},
+};
+use config::{Agent, Approvers, Config, Control, Disclose, Guard};
+use eval::Compiled;
+
+/// What a tool is, by the operator's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tool {
+    /// Its level.
+    pub level: Level,
+    /// Whether it can say what it would do without doing it.
+    pub plans: bool,
+}
+
+/// The tools that an operator has given a level. Globs expand over these and over nothing else.
+pub type Catalogue = BTreeMap<Action, Tool>;
+
+/// Who may do what.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rules {
+    /// Agents and their remits.
+    pub agents: BTreeMap<AgentName, Agent>,
+    /// What must also hold.
+    pub guards: Vec<Guard>,
+    /// Settings of groups of approvers.
+    pub approvers: BTreeMap<GroupName, Approvers>,
+}
+
+impl From<&Config> for Rules {
+    fn from(config: &Config) -> Self {
+        Self {
+            agents: config.agents.clone(),
+            guards: config.guards.clone(),
+            approvers: config.approvers.clone(),
+        }
+    }
+}
+
+/// The catalogue that a configuration file gives.
+pub fn catalogue(config: &Config) -> Catalogue {
+    let tools = config.servers.iter().flat_map(|(server, entry)| {
+        entry.tools.iter().map(|(tool, level)| {
+            (Action::new(server.clone(), tool.clone()), Tool { level: level.value, plans: false })
+        })
+    });
+    tools.collect()
+}
+
+/// Why a policy cannot be used. The one that runs goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PolicyError {
+    /// A rule says what Cedar's validator refuses.
+    Invalid(Vec<String>),
+    /// A rule that must refuse did not, when it was tried at load.
+    SelfCheck(Level),
+    /// Our lowering made something that Cedar does not take.
+    Bug(String),
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PolicyError::Invalid(problems) => write!(f, "the policy is not valid: {}", problems.join("; ")),
+            PolicyError::SelfCheck(level) => {
+                write!(f, "a rule that forbids level {level} did not refuse when it was tried, so nothing is served")
+            }
+            PolicyError::Bug(what) => write!(f, "the policy could not be built: {what}; this is a bug"),
+        }
+    }
+}
+
+impl std::error::Error for PolicyError {}
+
+/// A policy, ready to judge.
+#[derive(Debug)]
+pub struct Policy {
+    rules: Rules,
+    catalogue: Catalogue,
+    compiled: Compiled,
+}
+
+/// What policy says of one agent and one tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// It may run once these controls are satisfied; none left means now.
+    Granted {
+        /// What is missing.
+        controls: Vec<Control>,
+        /// The policies that grant it, and those that the controls lift.
+        policies: Vec<Arc<str>>,
+    },
+    /// It may not run.
+    Refused {
+        /// Why.
+        reason: DenyReason,
+        /// The policies that refuse it; none where nothing grants it.
+        policies: Vec<Arc<str>>,
+    },
+}
+
+impl Policy {
+    /// Lowers, validates and slices `rules` over `catalogue`, and tries a forbid of each level.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`]; nothing is served under a policy that has one.
+    pub fn compile(rules: Rules, catalogue: Catalogue) -> Result<Self, PolicyError> {
+        let compiled = Compiled::new(&rules, &catalogue)?;
+        Ok(Self { rules, catalogue, compiled })
+    }
+
+    /// The tool's level, if the operator has given it one.
+    pub fn level(&self, action: &Action) -> Option<Level> {
+        self.catalogue.get(action).map(|tool| tool.level)
+    }
+
+    /// Whether the tool can say what it would do without doing it.
+    pub fn plans(&self, action: &Action) -> bool {
+        self.catalogue.get(action).is_some_and(|tool| tool.plans)
+    }
+
+    /// The tools that have a level.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// Judges a call by what does not change from call to call.
+    pub fn judge(&self, agent: &AgentName, action: &Action) -> Judged {
+        self.compiled.judge(agent, action)
+    }
+
+    /// Whether any call of this tool could be allowed to this agent, once every control is satisfied. What
+    /// could not is not even listed.
+    pub fn could_allow(&self, agent: &AgentName, action: &Action) -> bool {
+        matches!(self.judge(agent, action), Judged::Granted { .. })
+    }
+
+    /// How much a refusal tells this agent. One that the rules do not name is told least.
+    pub fn disclose(&self, agent: &AgentName) -> Disclose {
+        self.rules.agents.get(agent).map_or(Disclose::Code, |agent| agent.disclose)
+    }
+
+    /// Whether the rules name this agent.
+    pub fn knows(&self, agent: &AgentName) -> bool {
+        self.rules.agents.contains_key(agent)
+    }
+
+    /// How long a question about these controls waits: as long as its most impatient group lets it.
+    pub(crate) fn patience(&self, controls: &[Control]) -> Duration {
+        let groups: BTreeSet<_> = controls.iter().map(|Control::Approval { group, .. }| group).collect();
+        groups
+            .into_iter()
+            .map(|group| self.rules.approvers.get(group).map_or(limits::APPROVAL_PENDING, |group| group.expires))
+            .min()
+            .unwrap_or(limits::APPROVAL_PENDING)
+    }
+
+    /// All policies as Cedar text, in load order, each with its id and the line it comes from.
+    pub fn to_cedar(&self) -> String {
+        self.compiled.to_cedar()
+    }
+
+    /// Digest of everything that can change a judgement: the policies and the catalogue.
+    pub fn digest(&self) -> &str {
+        self.compiled.digest()
+    }
+}

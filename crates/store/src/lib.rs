@@ -1,0 +1,67 @@
+//! Placet's stores: what the boundary remembers between calls.
+//!
+//! One trait, two verbs. [`Store::load`] reads one consistent picture; [`Store::commit`] writes changes and
+//! their records together, or nothing, and answers with the receipt without which no permit can be made. Both
+//! backends keep the same [`mirror`] in memory, in which preconditions are checked; [`sqlite::Sqlite`] writes
+//! what passes to disk, in the same order, from one thread.
+//!
+//! Not here: policy, and any opinion on what a record means.
+
+mod memory;
+mod mirror;
+pub mod sqlite;
+
+use std::{fmt, future::Future};
+
+pub use memory::Memory;
+use placet_engine::{
+    permit::{Durability, Receipt},
+    state::{Changes, Needs, Precondition, Remembered},
+};
+
+/// What the boundary remembers between calls.
+pub trait Store: Send + Sync + 'static {
+    /// Reads everything `needs` names, as of one moment.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if what would be read may not be what was written.
+    fn load(&self, needs: &Needs) -> impl Future<Output = Result<Remembered, StoreError>> + Send;
+
+    /// Writes the changes and their records together, or nothing.
+    ///
+    /// `D` says what the receipt proves: `Durable`, on disk; `Queued`, in the writer's queue.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Conflict`] names the precondition that does not hold: load and decide again.
+    /// [`StoreError::Busy`] if too much waits to be written. [`StoreError::Unavailable`] if it is not certain
+    /// that the changes are kept: treat the call as refused.
+    fn commit<D: Durability>(
+        &self,
+        changes: Changes,
+    ) -> impl Future<Output = Result<Receipt<D>, StoreError>> + Send;
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// This no longer holds; nothing was written.
+    Conflict(Precondition),
+    /// More waits to be written than the queue takes; nothing was written.
+    Busy,
+    /// The store is poisoned or gone; whether this was written is not certain.
+    Unavailable(String),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreError::Conflict(what) => write!(f, "no longer true when it was to be written: {what}"),
+            StoreError::Busy => f.write_str("too much waits to be written"),
+            StoreError::Unavailable(why) => write!(f, "the store cannot be used: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}

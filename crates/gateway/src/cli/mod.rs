@@ -1,0 +1,95 @@
+//! The command line: `placet COMMAND`. Data goes to stdout, words for people to stderr.
+//!
+//! Each command is a file of its own and ends with one of the exit codes below. Start at [`main`].
+
+mod demo;
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+/// How a command ended, the same for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, allowed.
+    Done = 0,
+    /// The tool ran and failed.
+    ToolFailed = 1,
+    /// The command line is wrong, or asks for what is not built yet.
+    Usage = 2,
+    /// Refused.
+    Refused = 3,
+    /// Waiting for a person.
+    Waiting = 4,
+    /// The outcome is unknown.
+    Unknown = 5,
+    /// The configuration is invalid or not found.
+    Config = 6,
+    /// The node or the store is unavailable.
+    Unavailable = 7,
+    /// Our bug.
+    Bug = 70,
+    /// Interrupted.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+#[derive(Debug, Parser)]
+#[command(name = "placet", version, about = "The boundary between an AI agent's model and the tools it can reach")]
+#[command(disable_help_subcommand = true, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show the boundary at work, without any set-up
+    Demo(demo::Arguments),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come this way too; a closed pipe must not turn them into a panic.
+            drop(error.print());
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    match arguments.command {
+        Command::Demo(arguments) => demo::run(&arguments).into(),
+    }
+}
+
+/// Writes one line of data. Whoever closed stdout wants no more of it: the command ends quietly.
+fn say(line: &str) -> bool {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
+}
+
+/// Tells a person what went wrong, and what to do.
+fn complain(message: &str, hint: Option<&str>) {
+    let mut err = io::stderr().lock();
+    let hint = hint.map_or(String::new(), |hint| format!("\nhint: {hint}"));
+    // Nobody is left to tell if this fails.
+    drop(writeln!(err, "error: {message}{hint}"));
+}
+
+/// A runtime for commands that work in their own process: one thread, since one call at a time is in their hands.
+fn runtime() -> Result<tokio::runtime::Runtime, Exit> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        complain(&format!("this process cannot wait for anything: {error}"), None);
+        Exit::Bug
+    })
+}

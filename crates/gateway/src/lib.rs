@@ -1,0 +1,21 @@
+//! Placet: the boundary between an AI agent's model and the tools it can reach.
+//!
+//! *The model proposes, policy decides.* This crate is the shell around the engine: the gate that every call
+//! passes, the upstreams that reach tools, the surfaces (in this process, MCP over stdio, the command line),
+//! and the one binary, `placet`.
+//!
+//! To put the boundary into a program of your own, start at [`Gateway`]. The way of one call is [`gate`].
+
+pub mod cli;
+pub mod clock;
+pub mod embed;
+pub mod gate;
+pub mod latch;
+pub mod upstream;
+pub mod words;
+
+pub use embed::{Agent, Context, Gateway, Plan, Reply, Tool};
+pub use placet_engine::{
+    json::{Json, Object},
+    level::Level,
+};

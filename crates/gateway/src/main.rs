@@ -1,0 +1,7 @@
+//! The one binary, `placet`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    placet::cli::main()
+}

@@ -1,0 +1,63 @@
+//! Upstreams: the only code that reaches a tool, and only by consuming a permit.
+//!
+//! An upstream makes what it sends from the call inside the permit and from nothing else. It says exactly one
+//! of three things: the tool answered; nothing was sent; it was sent and no definite answer came.
+
+pub mod in_process;
+pub mod stdio;
+
+use std::{fmt, future::Future};
+
+use placet_engine::{
+    decide::Outcome,
+    permit::{Durability, Lapse, Permit},
+};
+
+use crate::latch::Latch;
+
+/// Something that runs tools.
+pub trait Upstream: Send + Sync {
+    /// What a tool's answer is here.
+    type Output: Send;
+
+    /// Runs the call inside `permit`, which is spent at the moment of writing, at `latch`.
+    fn run<D: Durability>(
+        &self,
+        permit: Permit<D>,
+        latch: &Latch,
+    ) -> impl Future<Output = Ran<Self::Output>> + Send;
+}
+
+/// What came of running a call.
+#[derive(Debug)]
+pub enum Ran<T> {
+    /// The tool gave a definite answer.
+    Answered {
+        /// The answer.
+        output: T,
+        /// What is remembered of it.
+        outcome: Outcome,
+    },
+    /// Nothing was sent, for certain.
+    NotSent(NotSent),
+    /// It was sent, and no definite answer came; why, in a few words.
+    NoAnswer(String),
+}
+
+/// Why nothing was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotSent {
+    /// The permit ran out, or the world moved: the call is judged again.
+    Lapsed(Lapse),
+    /// The tool cannot be reached.
+    Unavailable(String),
+}
+
+impl fmt::Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotSent::Lapsed(lapse) => lapse.fmt(f),
+            NotSent::Unavailable(why) => f.write_str(why),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Words: what an agent is told of a refusal, in one place for all surfaces.
+//!
+//! How much an agent may know is its `disclose`. Below `full`, a tool that is hidden from it and one that does
+//! not exist are answered alike, in code and in words; the record keeps the difference. Thresholds, patterns,
+//! policy text, other agents and approvers never appear.
+
+use placet_engine::{
+    decision::{Code, Denial, DenyReason, Plan, Retry},
+    json::{Json, Object},
+    level::Level,
+    policy::config::Disclose,
+    approval::ApprovalRequest,
+};
+
+/// What an agent is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The stable word.
+    pub code: Code,
+    /// What was refused and why, in one sentence without a full stop.
+    pub sentence: String,
+    /// What the agent can do instead.
+    pub next: &'static str,
+}
+
+/// What an agent is told of a refusal of `action`, which is named as the agent named it.
+pub fn told(denial: &Denial, action: &str, disclose: Disclose) -> Told {
+    let level = denial.level.map_or("unknown", Level::as_str);
+    let full = disclose == Disclose::Full;
+    let (code, sentence) = match &denial.reason {
+        DenyReason::NotGranted | DenyReason::Forbidden(_) | DenyReason::UnknownTool if !full => {
+            (Code::UnknownTool, format!("`{action}` is not one of this agent's tools"))
+        }
+        DenyReason::UnknownTool => (Code::UnknownTool, format!("action '{action}' is not found")),
+        reason @ (DenyReason::NotGranted | DenyReason::Forbidden(None)) => {
+            (reason.code(), format!("action '{action}' is blocked by policy (level={level})"))
+        }
+        reason @ DenyReason::Forbidden(Some(words)) => {
+            (reason.code(), format!("action '{action}' is blocked by policy (level={level}): {words}"))
+        }
+        reason @ DenyReason::ToolChanged => {
+            (reason.code(), format!("`{action}` is not the tool that was accepted, so it is not called"))
+        }
+        reason @ DenyReason::BadArguments(problem) => {
+            (reason.code(), format!("the arguments of `{action}` do not fit: {problem}"))
+        }
+        reason @ DenyReason::TooLarge(which) => (reason.code(), format!("the call is too large: {which}")),
+        reason @ DenyReason::PolicyError => {
+            (reason.code(), format!("`{action}` is refused, because its policy could not be evaluated"))
+        }
+        reason @ DenyReason::Stopped(_) => {
+            (reason.code(), format!("`{action}` is refused, because a person has stopped all calls"))
+        }
+        reason @ DenyReason::DryRunUnsupported => {
+            (reason.code(), format!("`{action}` cannot say what it would do, so there is no dry run of it"))
+        }
+        reason @ DenyReason::Busy => (reason.code(), "too much is going on to decide this safely now".to_owned()),
+        reason @ DenyReason::StoreUnavailable => {
+            (reason.code(), "this call cannot be recorded now, so it is not made".to_owned())
+        }
+        reason @ DenyReason::UpstreamUnavailable(why) => {
+            (reason.code(), format!("the server of `{action}` cannot be reached: {why}"))
+        }
+        reason @ DenyReason::Bug => {
+            (reason.code(), format!("`{action}` is refused, because of a fault in the boundary itself"))
+        }
+    };
+    let sentence = if disclose == Disclose::Code { in_short(code, action) } else { sentence };
+    Told { code, sentence, next: next(code) }
+}
+
+/// What an agent is told of a call that waits for people.
+pub fn told_waiting(request: &ApprovalRequest, action: &str) -> Told {
+    let sentence = format!(
+        "`{action}` waits for a person's approval ({}); nothing has run yet",
+        request.approval.id
+    );
+    Told { code: Code::ApprovalPending, sentence, next: next(Code::ApprovalPending) }
+}
+
+/// What an agent is told of a call whose outcome nobody knows.
+pub fn told_unknown(action: &str) -> Told {
+    let sentence = format!("`{action}` was sent, but no definite answer came back: it may or may not have happened");
+    Told { code: Code::OutcomeUnknown, sentence, next: next(Code::OutcomeUnknown) }
+}
+
+/// What an agent is told of a dry run that reached no tool.
+pub fn told_plan(plan: &Plan, action: &str) -> String {
+    if plan.controls.is_empty() {
+        format!("dry run: `{action}` would be allowed; nothing has run")
+    } else {
+        format!("dry run: `{action}` would wait for a person's approval; nothing has run")
+    }
+}
+
+fn in_short(code: Code, action: &str) -> String {
+    match code {
+        Code::UnknownTool => format!("`{action}` is not one of this agent's tools"),
+        Code::NotGranted
+        | Code::Denied
+        | Code::ToolChanged
+        | Code::BadArguments
+        | Code::TooLarge
+        | Code::PolicyError
+        | Code::Stopped
+        | Code::DryRunUnsupported
+        | Code::Busy
+        | Code::StoreUnavailable
+        | Code::UpstreamUnavailable
+        | Code::ApprovalPending
+        | Code::OutcomeUnknown
+        | Code::Bug => format!("`{action}` was refused"),
+    }
+}
+
+fn next(code: Code) -> &'static str {
+    match code {
+        Code::NotGranted | Code::Denied | Code::UnknownTool | Code::PolicyError => {
+            "use one of the listed tools, or ask the user"
+        }
+        Code::ToolChanged => "use another tool; a person must accept the changed one first",
+        Code::BadArguments => "correct the arguments and call again",
+        Code::TooLarge => "send less in one call",
+        Code::Stopped => "do not call tools until a person resumes; tell the user",
+        Code::DryRunUnsupported => "ask for a dry run of kind `validate`, or ask the user",
+        Code::Busy | Code::StoreUnavailable | Code::UpstreamUnavailable => "try again later, or go on without it",
+        Code::ApprovalPending => "go on with other work, and make the same call again later",
+        Code::OutcomeUnknown => "do not repeat it blindly: read the current state first, or ask the user",
+        Code::Bug => "tell the user",
+    }
+}
+
+/// The wire object of a decision: `{decision, code, retry, next, decision_id}`.
+pub fn wire(decision: &str, told: &Told, decision_id: String) -> Object {
+    Object::from([
+        ("decision", Json::from(decision)),
+        ("code", Json::from(told.code.as_str())),
+        ("retry", Json::from(Retry::as_str(told.code.retry()))),
+        ("next", Json::from(told.next)),
+        ("decision_id", Json::from(decision_id)),
+    ])
+}

@@ -1,0 +1,1 @@
+//! Placet's tests.

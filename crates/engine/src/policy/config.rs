@@ -4,8 +4,8 @@
 //! prints it as a text that reads back as the same model. Two models are equal if they mean the same: on
 //! which line something stands ([`At`], `line`) is for messages and takes no part.
 //!
-//! Not here: what the model permits (it is lowered to Cedar elsewhere), and whether the secrets that it refers to
-//! exist. Start at [`Config`].
+//! Not here: what the model permits (it is lowered to Cedar elsewhere), and whether the secrets that it
+//! refers to exist. Start at [`Config`].
 
 mod control;
 mod pattern;

@@ -1,11 +1,11 @@
 //! Reading: from the text of a `placet.toml` to its [`Config`], or to everything that is wrong with it.
 //!
 //! All mistakes are found at once. A name is looked up among the names as they are written, so that a mistake
-//! inside a table is not followed by complaints about everything that refers to it. What the design names but this
-//! version does not read is an error too (`keys.rs`): nothing of the file is ever skipped.
+//! inside a table is not followed by complaints about everything that refers to it. What the design names but
+//! this version does not read is an error too (`keys.rs`): nothing of the file is ever skipped.
 //!
-//! Not here: which tools the servers really have (that is `placet.lock`'s), and files, which the caller reads.
-//! Start at [`read`].
+//! Not here: which tools the servers really have (that is `placet.lock`'s), and files, which the caller
+//! reads. Start at [`read`].
 
 mod agents;
 mod field;
@@ -45,7 +45,8 @@ pub struct Read {
 
 /// Reads a `placet.toml`.
 ///
-/// A text that is no TOML gives its first mistake, any other text all of them. Never panics, whatever the text is.
+/// A text that is no TOML gives its first mistake, any other text all of them. Never panics, whatever the
+/// text is.
 ///
 /// ```
 /// # use placet_engine::{diagnostic::render, policy::config::read};

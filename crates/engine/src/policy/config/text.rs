@@ -1,7 +1,7 @@
 //! Texts that may refer to secrets: `"Bearer ${file:/run/secrets/crm}"`.
 //!
-//! A secret never stands in the file; a reference names where it is found. `$${` is a plain `${`, and anything
-//! else after `${` is an error, so that a misspelt reference is not sent to a server as it stands.
+//! A secret never stands in the file; a reference names where it is found. `$${` is a plain `${`, and
+//! anything else after `${` is an error, so that a misspelt reference is not sent to a server as it stands.
 //!
 //! Not here: looking secrets up. Start at [`Text`].
 

@@ -1,8 +1,8 @@
 //! Writing: from a [`Config`] to the text of a `placet.toml` that a person likes to read and edit.
 //!
-//! The promise: [`super::read()`] of what is written gives the same model again, whatever stands in its texts. Texts from
-//! elsewhere (commands, variables, descriptions of tools) enter the file only as an escaped value or as a
-//! comment of one line, in which everything that is not plainly visible is written out.
+//! The promise: [`super::read()`] of what is written gives the same model again, whatever stands in its
+//! texts. Texts from elsewhere (commands, variables, descriptions of tools) enter the file only as an escaped
+//! value or as a comment of one line, in which everything that is not plainly visible is written out.
 //!
 //! Not here: editing a file that exists. Start at [`write()`].
 
@@ -17,7 +17,8 @@ use crate::{
 };
 use std::{collections::BTreeMap, fmt::Display, time::Duration};
 
-/// What is said in comments, from wherever it comes: it is cut, and everything invisible in it is written out.
+/// What is said in comments, from wherever it comes: it is cut, and everything invisible in it is written
+/// out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comments {
     /// The lines at the top of the file.
@@ -37,8 +38,8 @@ const LINE_CHARS_MAX: usize = 100;
 
 /// Prints a model as a file.
 ///
-/// Guards of one scope are printed together, where the first of them stands. A model that [`super::read()`] would
-/// refuse (a client of an unknown agent, say) is printed as it is, and refused when it is read back.
+/// Guards of one scope are printed together, where the first of them stands. A model that [`super::read()`]
+/// would refuse (a client of an unknown agent, say) is printed as it is, and refused when it is read back.
 ///
 /// ```
 /// # use placet_engine::policy::config::{Comments, read, write};
@@ -56,24 +57,31 @@ pub fn write(config: &Config, comments: &Comments) -> String {
         page.gap();
         page.line(format!("state = {}", quoted(state)));
     }
-    page.section(&config.servers, "Servers: how each is started, and what each of its tools does.\nA tool that is not listed is unknown, and cannot be called.");
+    let about = [
+        "Servers: how each is started, and what each of its tools does.",
+        "A tool that is not listed is unknown, and cannot be called.",
+    ];
+    page.section(&config.servers, &about);
     for (name, server) in &config.servers {
         page.server(name, server, comments);
     }
-    page.section(&config.clients, "Clients: programs with a credential, and the agent that each stands for.");
+    page.section(
+        &config.clients,
+        &["Clients: programs with a credential, and the agent that each stands for."],
+    );
     for (name, client) in &config.clients {
         page.client(name, client);
     }
     page.section(
         &config.agents,
-        "Agents: what each may do. Every tool of its levels, and what it is allowed besides; `deny` wins.",
+        &["Agents: what each may do. Every tool of its levels, and what it is allowed besides; `deny` wins."],
     );
     for (name, agent) in &config.agents {
         page.agent(name, agent);
     }
-    page.section(&config.guards, "Guards: what must also hold, by level or by tool.");
+    page.section(&config.guards, &["Guards: what must also hold, by level or by tool."]);
     page.guards(&config.guards);
-    page.section(&config.approvers, "Approvers: settings of the groups that guards ask.");
+    page.section(&config.approvers, &["Approvers: settings of the groups that guards ask."]);
     for (name, Approvers { expires }) in &config.approvers {
         page.gap();
         page.line(format!("[approvers.{name}]"));
@@ -99,10 +107,10 @@ impl Page {
     }
 
     /// The lines above the tables of one kind, if there are any.
-    fn section<'a, T: 'a>(&mut self, tables: impl IntoIterator<Item = T>, about: &str) {
+    fn section<'a, T: 'a>(&mut self, tables: impl IntoIterator<Item = T>, about: &[&str]) {
         if tables.into_iter().next().is_some() {
             self.gap();
-            about.lines().for_each(|line| self.line(comment(line)));
+            about.iter().for_each(|line| self.line(comment(line)));
         }
     }
 

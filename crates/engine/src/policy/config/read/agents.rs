@@ -1,5 +1,8 @@
 //! Clients and agents: who may reach us, and what each agent may do.
 //!
+//! What is left out grants nothing: an agent without levels and without a list holds none, a client without
+//! servers reaches none. What a client cannot be without, its credential and its agent, is asked for.
+//!
 //! Start at [`Reader::clients`] and [`Reader::agent`].
 
 use super::{

@@ -16,8 +16,8 @@ use toml_edit::{ArrayOfTables, Item, Key, Table, TableLike, Value};
 /// The most errors, and the most warnings, that are listed; of the others only the number is told.
 const LISTED_MAX: usize = 100;
 
-/// The longest key, in bytes: as long as the longest pattern. What stands in a longer one is not read, so that
-/// no message repeats a megabyte.
+/// The longest key, in bytes: as long as the longest pattern. What stands in a longer one is not read, so
+/// that no message repeats a megabyte.
 const KEY_BYTES_MAX: usize = Pattern::BYTES_MAX;
 
 /// How many letters are compared with letters in looking for what was meant, in one reading: far more than a

@@ -1,7 +1,7 @@
 //! Guards, and the groups of people that they ask.
 //!
-//! A part of a guard that cannot be read never makes the guard a different one: there is no guard then, and an
-//! error. `for` is the sharpest case, since without it a guard is for everybody.
+//! A part of a guard that cannot be read never makes the guard a different one: there is no guard then, and
+//! an error. `for` is the sharpest case, since without it a guard is for everybody.
 //!
 //! Start at [`Reader::guards`].
 

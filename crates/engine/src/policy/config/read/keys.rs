@@ -1,7 +1,7 @@
 //! The keys of the file: those that are read, and those that the design names but this version does not read.
 //!
-//! A key of the second kind is an error of its own. A rule that is written down and not enforced is worse than
-//! one that is missing, and "unknown key" would send its author looking for a typing mistake.
+//! A key of the second kind is an error of its own. A rule that is written down and not enforced is worse
+//! than one that is missing, and "unknown key" would send its author looking for a typing mistake.
 
 /// The keys of one kind of table.
 pub(super) struct Keys {

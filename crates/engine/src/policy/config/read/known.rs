@@ -95,8 +95,8 @@ impl<'a> Known<'a> {
         self.tools.iter().map(String::as_str)
     }
 
-    /// Whether a pattern matches a tool of the file, or may match one that cannot be seen in it: one in our own
-    /// process, if it names that server, or one of a server whose tools cannot be read.
+    /// Whether a pattern matches a tool of the file, or may match one that cannot be seen in it: one in our
+    /// own process, if it names that server, or one of a server whose tools cannot be read.
     pub(super) fn may_match(&self, pattern: &Pattern) -> bool {
         let own = ServerName::app();
         self.servers_unread

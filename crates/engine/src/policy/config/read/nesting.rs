@@ -44,7 +44,8 @@ fn skipped(text: &[u8], skip: impl Fn(u8) -> bool) -> &[u8] {
     text.get(end..).unwrap_or_default()
 }
 
-/// What follows a `"…"` or `"""…"""` of which the first quote has been read. One on a single line ends with it.
+/// What follows a `"…"` or `"""…"""` of which the first quote has been read. One on a single line ends with
+/// it.
 fn after_basic(text: &[u8]) -> &[u8] {
     let block = text.strip_prefix(b"\"\"");
     let mut rest = block.unwrap_or(text);

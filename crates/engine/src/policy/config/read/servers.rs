@@ -1,7 +1,8 @@
 //! Servers: how each is started, and what its tools do.
 //!
-//! What is started is started with exactly what the file says, so a text that no process can be given is refused
-//! here. A value that may be a secret is never shown in a finding, not even as the line that it stands on.
+//! What is started is started with exactly what the file says, so a text that no process can be given is
+//! refused here. A value that may be a secret is never shown in a finding, not even as the line that it
+//! stands on.
 //!
 //! Start at [`Reader::server`].
 

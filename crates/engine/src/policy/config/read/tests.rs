@@ -223,18 +223,20 @@ delte = "approval:oncall"
 #[test]
 fn what_is_not_built_yet_is_not_called_unknown() {
     let server = "[servers.erp]\ncommand = [\"erp\"]\n";
-    let client = "[clients.c]\ncredential = \"sha256:abababababababababababababababababababababababababababababababab\"\nagent = \"support\"\nservers = []\n";
-    for (table, keys, after) in [
-        ("", keys::TOP.unbuilt, ""),
-        (server, keys::SERVER.unbuilt, ""),
-        (&format!("{server}[servers.erp.tools.list]\nlevel = \"read\"\n"), keys::TOOL.unbuilt, ""),
-        (client, keys::CLIENT.unbuilt, ""),
-        ("[agents.bot]\n", keys::AGENT.unbuilt, ""),
-        ("[guards.delete]\nforbid = \"no\"\n", keys::GUARD.unbuilt, ""),
-        ("[approvers.oncall]\n", keys::APPROVERS.unbuilt, ""),
+    let digest = "ab".repeat(32);
+    let client =
+        format!("[clients.c]\ncredential = \"sha256:{digest}\"\nagent = \"support\"\nservers = []\n");
+    for (table, keys) in [
+        ("", keys::TOP.unbuilt),
+        (server, keys::SERVER.unbuilt),
+        (&format!("{server}[servers.erp.tools.list]\nlevel = \"read\"\n"), keys::TOOL.unbuilt),
+        (&client, keys::CLIENT.unbuilt),
+        ("[agents.bot]\n", keys::AGENT.unbuilt),
+        ("[guards.delete]\nforbid = \"no\"\n", keys::GUARD.unbuilt),
+        ("[approvers.oncall]\n", keys::APPROVERS.unbuilt),
     ] {
         for (key, until_then) in keys {
-            let source = format!("{table}{key} = true\n{after}{REST}");
+            let source = format!("{table}{key} = true\n{REST}");
             let findings = read(&source).findings;
             let [finding] = &findings[..] else { panic!("{key}: {}", shown(&source)) };
             assert_eq!(finding.message, format!("`{key}` is not built yet in this version"));

@@ -186,7 +186,8 @@ pub struct Call {
     pub action: Action,
     /// With which arguments.
     pub arguments: Arguments,
-    /// Members of `_meta` that go to the server with them; judged, hashed and shown like arguments.
+    /// What goes to the tool beside the arguments (`_meta`, answers to its questions); judged, hashed and shown
+    /// like arguments.
     pub meta: Object,
     /// For real or not.
     pub mode: Mode,
@@ -207,7 +208,7 @@ pub struct Proposal {
     pub action: Action,
     /// With which arguments.
     pub arguments: Object,
-    /// Members of `_meta` that go to the server with them.
+    /// What goes to the tool beside the arguments.
     pub meta: Object,
     /// For real or not.
     pub mode: Mode,

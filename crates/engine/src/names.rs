@@ -99,6 +99,21 @@ fn is_plain(text: &str) -> bool {
     starts_with_lower(text) && text.len() <= 64 && text.bytes().all(|byte| is_kebab(byte) || byte == b'_')
 }
 
+impl ToolName {
+    /// A method of a server other than calling a tool, as a name that no tool can have: it holds a colon.
+    pub fn of_method(method: &'static str) -> Self {
+        Self(format!("{METHOD}{method}").into())
+    }
+
+    /// The method that this name stands for, if it stands for one.
+    pub fn method(&self) -> Option<&str> {
+        self.0.strip_prefix(METHOD)
+    }
+}
+
+/// Before the name of a method, where a tool's name could stand.
+const METHOD: &str = "mcp:";
+
 impl ServerName {
     /// The server of tools that run inside our own process; on the wire their names stand alone.
     pub fn app() -> Self {

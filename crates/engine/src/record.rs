@@ -37,13 +37,15 @@ pub enum Kind {
     Start,
     /// A client's count of its own messages has a hole: something was asked of a node that is gone.
     Gap,
+    /// A server asked something of the client while a call was in flight.
+    Request,
     /// A server offers something that was not there, or not so, when it was accepted.
     Catalogue,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Intent,
         Kind::Outcome,
         Kind::Refusal,
@@ -54,6 +56,7 @@ impl Kind {
         Kind::Resume,
         Kind::Start,
         Kind::Gap,
+        Kind::Request,
         Kind::Catalogue,
     ];
 
@@ -70,6 +73,7 @@ impl Kind {
             Kind::Resume => "resume",
             Kind::Start => "start",
             Kind::Gap => "gap",
+            Kind::Request => "request",
             Kind::Catalogue => "catalogue",
         }
     }

@@ -446,8 +446,7 @@ impl Gateway {
         }
         let (arguments, problem) = object(&parameters);
         // A name that no tool can have is a tool that does not exist; it is judged and recorded like one.
-        let tool = action.parse().or_else(|_| "unnameable".parse::<ToolName>());
-        let Ok(tool) = tool else { return Err(unknown()) };
+        let tool = action.parse().unwrap_or_else(|_| ToolName::of_method("not-a-name"));
         let full = Action::new(ServerName::app(), tool);
         let proposal = Proposal {
             agent: name,

@@ -16,6 +16,7 @@ use placet_engine::{
     approval::ApprovalRequest,
     level::Level,
     limits,
+    names::ServerName,
     permit::{Durability, Durable, Grant, Permit, Queued},
     policy::{Policy, config::Disclose},
     record::{Kind, Record},
@@ -307,6 +308,22 @@ impl<S: Store> Gate<S> {
             self.engine.store(before);
             return Err(error);
         }
+        self.follow().await
+    }
+
+    /// What a server offers has changed: decisions made before open nothing any more.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if that could not be kept.
+    pub async fn catalogue_changed(&self, server: &ServerName) -> Result<(), StoreError> {
+        let now = self.clock.now().wall;
+        let record = Record::new(
+            Kind::Catalogue,
+            now,
+            [("server", server.as_str().into()), ("finding", "the server says that its list of tools changed".into())],
+        );
+        self.store.commit::<Queued>(decide::advance(Advance::Catalogue, record)).await?;
         self.follow().await
     }
 

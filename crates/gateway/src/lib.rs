@@ -7,10 +7,15 @@
 //! To put the boundary into a program of your own, start at [`Gateway`]. The way of one call is [`gate`].
 
 pub mod cli;
+pub mod client_io;
 pub mod clock;
 pub mod embed;
+pub mod frame;
 pub mod gate;
+pub mod inline;
 pub mod latch;
+pub mod mcp;
+pub mod place;
 pub mod upstream;
 pub mod words;
 

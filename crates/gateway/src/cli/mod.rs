@@ -3,6 +3,7 @@
 //! Each command is a file of its own and ends with one of the exit codes below. Start at [`main`].
 
 mod demo;
+mod mcp;
 
 use std::{
     io::{self, Write as _},
@@ -55,6 +56,8 @@ struct Arguments {
 enum Command {
     /// Show the boundary at work, without any set-up
     Demo(demo::Arguments),
+    /// Stand between an MCP client and a tool server, over stdio
+    Mcp(mcp::Arguments),
 }
 
 /// Runs the command line of this process.
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
     };
     match arguments.command {
         Command::Demo(arguments) => demo::run(&arguments).into(),
+        Command::Mcp(arguments) => mcp::run(&arguments).into(),
     }
 }
 

@@ -1,0 +1,136 @@
+//! `_meta`: what a client may say about its request, and what of it goes on to the server.
+//!
+//! Identity is never taken from it. Toward the server go trace context, the protocol's own keys, and the keys
+//! that the operator listed; ours never do, and a member of ours that we do not know is refused, so that a
+//! misspelt dry run does not run live.
+
+use std::collections::BTreeSet;
+
+use placet_engine::{
+    call::{DryRun, Mode},
+    json::{Json, Object},
+    policy::config::ServerRequest,
+};
+
+use super::wire::OURS;
+
+/// Trace context, carried from the caller to the tool.
+const TRACE: [&str; 3] = ["traceparent", "tracestate", "baggage"];
+
+/// The prefix of the protocol's own keys.
+const PROTOCOL: &str = "io.modelcontextprotocol/";
+
+/// The revision that a request of the newer era is made in.
+pub const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+
+const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+
+/// What a request's `_meta` says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Meta {
+    /// For real or not.
+    pub mode: Mode,
+    /// Under which token the client wants to hear of progress, as JSON text.
+    pub progress: Option<String>,
+    /// The revision, where the request names it.
+    pub version: Option<String>,
+    /// What goes on to the server.
+    pub toward_server: Object,
+}
+
+/// Reads the `_meta` member of a request's `params`, if there is one.
+///
+/// # Errors
+///
+/// What is wrong, in words for whoever made the request.
+pub fn read(
+    meta: Option<Json>,
+    listed: &[String],
+    requests: &BTreeSet<ServerRequest>,
+) -> Result<Meta, String> {
+    let mut read = Meta { mode: Mode::Live, progress: None, version: None, toward_server: Object::new() };
+    let meta = match meta {
+        None => return Ok(read),
+        Some(Json::Object(meta)) => meta,
+        Some(other) => return Err(format!("`_meta` must be an object, not {}", other.kind())),
+    };
+    for (key, value) in meta.iter() {
+        if let Some(ours) = key.strip_prefix(OURS) {
+            match ours {
+                "dry_run" => read.mode = mode(value)?,
+                "label" => check_label(value)?,
+                "key" | "cost" | "session" => {
+                    return Err(format!("`{key}` is not built yet in this version; leave it out"));
+                }
+                _ => return Err(format!("`{}` is not known", placet_engine::diagnostic::inert(key))),
+            }
+            continue;
+        }
+        match key {
+            "progressToken" => match value {
+                Json::String(_) => read.progress = Some(value.compact()),
+                Json::Number(number) if number.as_i64().is_some() => read.progress = Some(value.compact()),
+                other => return Err(format!("`progressToken` must be a text or a whole number, not {}", other.kind())),
+            },
+            CAPABILITIES => {
+                read.toward_server.insert(key, capabilities(value, requests)?);
+            }
+            _ if key.starts_with(PROTOCOL) || TRACE.contains(&key) || listed.iter().any(|known| known == key) => {
+                if key == VERSION {
+                    read.version = value.as_str().map(str::to_owned);
+                }
+                read.toward_server.insert(key, value.clone());
+            }
+            // Whatever else a client notes for itself stays with us.
+            _ => {}
+        }
+    }
+    Ok(read)
+}
+
+fn mode(value: &Json) -> Result<Mode, String> {
+    match value {
+        Json::Bool(false) => Ok(Mode::Live),
+        Json::Bool(true) => Ok(Mode::DryRun(DryRun::Tool)),
+        Json::String(kind) => match kind.as_str() {
+            "decide" => Ok(Mode::DryRun(DryRun::Decide)),
+            "validate" => Ok(Mode::DryRun(DryRun::Validate)),
+            "tool" => Ok(Mode::DryRun(DryRun::Tool)),
+            _ => Err("`dev.placet/dry_run` is true, \"decide\", \"validate\" or \"tool\"".to_owned()),
+        },
+        Json::Null | Json::Number(_) | Json::Array(_) | Json::Object(_) => {
+            Err("`dev.placet/dry_run` is true, \"decide\", \"validate\" or \"tool\"".to_owned())
+        }
+    }
+}
+
+fn check_label(value: &Json) -> Result<(), String> {
+    match value.as_str() {
+        Some(label) if label.chars().count() <= 128 && !label.chars().any(char::is_control) => Ok(()),
+        _ => Err("`dev.placet/label` is a text of at most 128 printable characters".to_owned()),
+    }
+}
+
+/// What the client can do, less what its server may not ask of it.
+///
+/// # Errors
+///
+/// If it is no object.
+pub fn capabilities(declared: &Json, requests: &BTreeSet<ServerRequest>) -> Result<Object, String> {
+    let declared = declared
+        .as_object()
+        .ok_or_else(|| format!("the client's capabilities must be an object, not {}", declared.kind()))?;
+    let kept = declared.iter().filter(|(key, _)| match *key {
+        "elicitation" => requests.contains(&ServerRequest::Elicitation),
+        "sampling" => requests.contains(&ServerRequest::Sampling),
+        "roots" => requests.contains(&ServerRequest::Roots),
+        // Others would offer the server ways to the client that do not lead through here.
+        _ => false,
+    });
+    Ok(kept.map(|(key, value)| (key.to_owned(), value.clone())).collect())
+}
+
+/// The `_meta` of a request of our own in the newer era.
+pub fn our_own() -> String {
+    format!("{{\"_meta\":{{\"{VERSION}\":\"{}\",\"{CAPABILITIES}\":{{}}}}}}", super::MODERN)
+}

@@ -1,0 +1,91 @@
+//! A refusal on the MCP wire: the one function that turns a decision into wire text.
+//!
+//! A refused `tools/call` is a result with `isError`, so that the model reads it and goes on; it has no
+//! `structuredContent`, which some clients would validate. Methods without `isError` get an error whose code
+//! is outside the range that JSON-RPC and MCP reserve.
+
+use placet_engine::json::{Json, Object};
+
+use super::wire;
+use crate::{
+    gate::{Answer, Reply},
+    words::{self, Told},
+};
+
+/// Which wire shape an answer takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A result of `tools/call`, with `resultType` where the revision has it.
+    ToolResult {
+        /// Whether it is revision 2026-07-28 or later.
+        modern: bool,
+    },
+    /// A JSON-RPC error.
+    Error,
+}
+
+/// The code of refusals of methods without `isError`.
+const REFUSED: i64 = 1001;
+
+/// The key under which a decision stands in `_meta`.
+const DECISION: &str = "dev.placet/decision";
+
+/// The line that answers a request for which nothing came back from a tool; none if something did.
+pub fn line<T>(id: &str, action: &str, shape: Shape, reply: &Reply<T>) -> Option<String> {
+    let id_of = || reply.call.id.to_string();
+    Some(match &reply.answer {
+        Answer::Ran(_) => return None,
+        Answer::Refused(denial) => {
+            refusal(id, shape, "deny", &words::told(denial, action, reply.disclose), id_of())
+        }
+        Answer::Waiting(request) => refusal(id, shape, "ask", &words::told_waiting(request, action), id_of()),
+        Answer::Unknown => refusal(id, shape, "allow", &words::told_unknown(action), id_of()),
+        Answer::Planned(plan) => {
+            let decision = Object::from([
+                ("decision", Json::from("plan")),
+                ("dry_run", Json::from(true)),
+                ("decision_id", Json::from(id_of())),
+            ]);
+            result(id, shape, &words::told_plan(plan, action), decision, false)
+        }
+    })
+}
+
+/// The same for a call whose outcome nobody will learn any more.
+pub fn unknown(id: &str, action: &str, shape: Shape, decision_id: String) -> String {
+    refusal(id, shape, "allow", &words::told_unknown(action), decision_id)
+}
+
+/// The answer to a request that is refused without having been judged.
+pub fn unjudged(id: &str, shape: Shape, told: &Told) -> String {
+    refusal(id, shape, "deny", told, String::new())
+}
+
+fn refusal(id: &str, shape: Shape, decision: &str, told: &Told, decision_id: String) -> String {
+    let reference = if decision_id.is_empty() { String::new() } else { format!(" ({decision_id})") };
+    let text = format!("{}. {}{reference}", capitalised(&told.sentence), capitalised(told.next));
+    let object = words::wire(decision, told, decision_id);
+    match shape {
+        Shape::ToolResult { .. } => result(id, shape, &text, object, true),
+        Shape::Error => wire::error(id, REFUSED, &text, Some(&Json::Object(object))),
+    }
+}
+
+fn result(id: &str, shape: Shape, text: &str, decision: Object, is_error: bool) -> String {
+    let content = Object::from([("type", Json::from("text")), ("text", Json::from(text))]);
+    let meta = Object::from([(DECISION, Json::Object(decision))]);
+    let mut result = Object::new();
+    if shape == (Shape::ToolResult { modern: true }) {
+        result.insert("resultType", "complete");
+    }
+    result.insert("content", Json::Array(vec![Json::Object(content)]));
+    result.insert("isError", is_error);
+    result.insert("_meta", Json::Object(meta));
+    wire::answer(id, Ok(&Json::Object(result).compact()))
+}
+
+/// A sentence as a sentence; words in quotes stay as they are.
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or(String::new(), |first| first.to_uppercase().chain(characters).collect())
+}

@@ -1,0 +1,445 @@
+//! Calls: what an agent proposes, judged by the gate and carried by this connection's server.
+
+use std::sync::{Arc, OnceLock};
+
+use placet_engine::{
+    call::{Call, Mode, Proposal},
+    decide::Outcome,
+    decision::{Denial, DenyReason},
+    json::{Json, Number, Object},
+    level::Level,
+    names::{Action, ToolName},
+    permit::{Durability, Permit},
+    policy::config::{Integers, ServerRequest},
+    record::{Kind, Record},
+    schema::Schema,
+    state::Ending,
+    tool::{Definition, Offer, Shape as Digest},
+};
+use placet_store::Store;
+
+use super::{Asked, Era, Session, integer, with_meta};
+use crate::{
+    gate::{Answer, Reply},
+    latch::Latch,
+    mcp::{
+        catalog::{self, Listing},
+        meta::{self, Meta},
+        methods,
+        refusal::{self, Shape},
+        wire,
+    },
+    upstream::{
+        NotSent, Ran, Upstream,
+        stdio::{ASK_DEADLINE, Child, Gone, Response, Sent},
+    },
+    words,
+};
+
+/// Pages of a server's list that are read before it counts as endless.
+const PAGES: usize = 1_000;
+
+impl<S: Store> Session<S> {
+    /// One proposed call, the whole way.
+    pub(super) async fn call(
+        self: &Arc<Self>,
+        asked: &Asked,
+        era: Era,
+        child: &Arc<Child>,
+        mut params: Object,
+        meta: Meta,
+    ) {
+        let Some(name) = params.remove("name").and_then(|name| name.as_str().map(str::to_owned)) else {
+            return self.error(asked, -32602, "`name` must be a text").await;
+        };
+        let (arguments, misfit) = match params.remove("arguments") {
+            None | Some(Json::Null) => (Object::new(), None),
+            Some(Json::Object(arguments)) => {
+                let unsafe_integer = match self.settings.integers {
+                    Integers::Exact => None,
+                    Integers::Safe => first_unsafe(&arguments),
+                };
+                (arguments, unsafe_integer)
+            }
+            Some(other) => (Object::new(), Some(format!("`arguments` must be an object, not {}", other.kind()))),
+        };
+        let listing = match self.listing(child).await {
+            Ok(listing) => listing,
+            Err(why) => return self.unjudged(asked, "tools/call", DenyReason::UpstreamUnavailable(why)).await,
+        };
+        // A name that no tool can have is a tool that does not exist: judged, refused and recorded like one.
+        let tool = name.parse().unwrap_or_else(|_| ToolName::of_method("not-a-name"));
+        with_meta(&mut params, meta.toward_server, None);
+        let action = Action::new(self.settings.server.clone(), tool);
+        let offer = match (listing.offer(&action.tool), misfit) {
+            (Offer::Accepted(_), Some(problem)) => Offer::Misfit(problem.into()),
+            (offer, _) => offer,
+        };
+        let shape = Shape::ToolResult { modern: era == Era::Modern };
+        let proposal = self.proposal(action, arguments, params, meta.mode);
+        let through = Through { session: self, child, asked, shape, name: &name, progress: meta.progress };
+        let reply = self.gate.handle(proposal, || offer.clone(), &through).await;
+        self.reply(asked, shape, &name, reply).await;
+    }
+
+    /// A method that needs `read` on the server, judged as a call of the action that stands for it.
+    pub(super) async fn read(
+        self: &Arc<Self>,
+        asked: &Asked,
+        child: &Arc<Child>,
+        method: &'static str,
+        params: Object,
+        meta: Meta,
+    ) {
+        let readable = match (&self.settings.resources, params.get("uri").and_then(Json::as_str)) {
+            (Some(globs), Some(uri)) => globs.iter().any(|glob| fits(glob, uri)),
+            (Some(_) | None, _) => true,
+        };
+        let offer = || match anything() {
+            Some(definition) if readable => Offer::Accepted(Arc::clone(definition)),
+            Some(_) | None => Offer::Absent,
+        };
+        let mut beside = Object::new();
+        with_meta(&mut beside, meta.toward_server, None);
+        let action = methods::action(&self.settings.server, method);
+        let proposal = self.proposal(action, params, beside, meta.mode);
+        let through =
+            Through { session: self, child, asked, shape: Shape::Error, name: method, progress: meta.progress };
+        let reply = self.gate.handle(proposal, offer, &through).await;
+        self.reply(asked, Shape::Error, method, reply).await;
+    }
+
+    fn proposal(&self, action: Action, arguments: Object, beside: Object, mode: Mode) -> Proposal {
+        Proposal {
+            agent: self.settings.agent.clone(),
+            client: self.settings.client.clone(),
+            session: None,
+            action,
+            arguments,
+            meta: beside,
+            mode,
+        }
+    }
+
+    async fn reply(&self, asked: &Asked, shape: Shape, name: &str, reply: Reply<Response>) {
+        match &reply.answer {
+            Answer::Ran(Response::Result(result)) => {
+                self.answer(asked, Ok(&wire::without_ours(result))).await;
+            }
+            Answer::Ran(Response::Error(error)) => self.answer(asked, Err(&wire::without_ours(error))).await,
+            Answer::Refused(_) | Answer::Waiting(_) | Answer::Planned(_) | Answer::Unknown => {
+                if let Some(line) = refusal::line(asked.id.as_json(), name, shape, &reply) {
+                    self.finish(asked, &line).await;
+                }
+            }
+        }
+    }
+
+    /// The list that this agent sees: accepted definitions of the tools that it could be allowed to call.
+    pub(super) async fn tools(self: &Arc<Self>, asked: &Asked, era: Era, child: &Arc<Child>, params: &Object) {
+        if params.contains("cursor") {
+            return self.error(asked, -32602, "this list has one page, so there is no cursor").await;
+        }
+        let listing = match self.listing(child).await {
+            Ok(listing) => listing,
+            Err(why) => {
+                let what = format!("server `{}`: {why}", self.settings.server);
+                return self.error(asked, -32603, &what).await;
+            }
+        };
+        let engine = self.gate.engine();
+        let server = &self.settings.server;
+        let seen = listing.tools().filter(|(tool, _)| {
+            let action = Action::new(server.clone(), (*tool).clone());
+            engine.policy().could_allow(&self.settings.agent, &action)
+        });
+        let tools = seen.map(|(_, text)| text).collect::<Vec<_>>().join(",");
+        let result = match era {
+            Era::Legacy => format!("{{\"tools\":[{tools}]}}"),
+            Era::Modern => {
+                format!("{{\"resultType\":\"complete\",\"ttlMs\":0,\"cacheScope\":\"private\",\"tools\":[{tools}]}}")
+            }
+        };
+        self.answer(asked, Ok(&result)).await;
+    }
+
+    /// What this connection's server offers, read anew after each start and each change.
+    async fn listing(self: &Arc<Self>, child: &Arc<Child>) -> Result<Arc<Listing>, String> {
+        if let Some(listing) = self.state.lock().listed.clone() {
+            return Ok(listing);
+        }
+        let _one_at_a_time = self.listing.lock().await;
+        if let Some(listing) = self.state.lock().listed.clone() {
+            return Ok(listing);
+        }
+        let entries = self.fetch(child).await?;
+        self.learn(&entries).await?;
+        let engine = self.gate.engine().clone();
+        let has_level = |tool: &ToolName| {
+            let action = Action::new(self.settings.server.clone(), tool.clone());
+            engine.policy().level(&action).is_some()
+        };
+        let listing = Arc::new(self.settings.book.hold_against(&entries, has_level));
+        for (tool, finding) in &listing.findings {
+            let what = format!("server {}: tool `{tool}` {finding}", self.settings.server);
+            (self.settings.log)(&what);
+            let now = self.gate.clock().now().wall;
+            let record = Record::new(
+                Kind::Catalogue,
+                now,
+                [
+                    ("server", Json::from(self.settings.server.as_str())),
+                    ("tool", Json::from(tool.as_str())),
+                    ("finding", Json::from(finding.as_str())),
+                ],
+            );
+            // The finding stands whether or not it could be recorded: the tool is not callable.
+            drop(self.gate.note(record).await);
+        }
+        self.state.lock().listed = Some(Arc::clone(&listing));
+        Ok(listing)
+    }
+
+    /// All pages of the server's list.
+    async fn fetch(&self, child: &Child) -> Result<Vec<String>, String> {
+        let modern = self.state.lock().era == Some(Era::Modern);
+        let mut entries = Vec::new();
+        let mut cursor: Option<String> = None;
+        for _ in 0..PAGES {
+            let mut params = if modern { meta::our_own() } else { "{}".to_owned() };
+            if let Some(cursor) = &cursor {
+                let mut text = String::new();
+                placet_engine::json::write_string(cursor, &mut text);
+                let comma = if modern { "," } else { "" };
+                params.pop();
+                params = format!("{params}{comma}\"cursor\":{text}}}");
+            }
+            let response = child.ask(child.number(), "tools/list", &params, ASK_DEADLINE).await;
+            let result = match response {
+                Ok(Response::Result(result)) => result,
+                // A server without tools may not know the method at all.
+                Ok(Response::Error(error)) if wire::member(&error, "code") == Some("-32601") => return Ok(entries),
+                Ok(Response::Error(_)) => return Err("it does not list its tools".to_owned()),
+                Err(Gone(why)) => return Err(why),
+            };
+            let (page, next) = catalog::page(&result).ok_or("its list of tools cannot be read")?;
+            entries.extend(page);
+            match next {
+                Some(next) => cursor = Some(next),
+                None => return Ok(entries),
+            }
+        }
+        Err(format!("its list of tools has more than {PAGES} pages"))
+    }
+
+    /// Where no file gives levels, gives them once, to the tools that are there at first.
+    async fn learn(&self, entries: &[String]) -> Result<(), String> {
+        let Some(learn) = &self.settings.learn else { return Ok(()) };
+        if std::mem::replace(&mut self.state.lock().learned, true) {
+            self.settings.book.close();
+            return Ok(());
+        }
+        let name = |entry: &String| wire::member(entry, "name").and_then(wire::text)?.parse().ok();
+        let tools: Vec<ToolName> = entries.iter().filter_map(name).collect();
+        let (policy, record) = learn(&tools)?;
+        self.gate.apply(policy, record).await.map_err(|error| error.to_string())
+    }
+}
+
+/// The way to one connection's server for one request.
+struct Through<'a, S> {
+    session: &'a Arc<Session<S>>,
+    child: &'a Arc<Child>,
+    asked: &'a Asked,
+    shape: Shape,
+    name: &'a str,
+    progress: Option<String>,
+}
+
+impl<S: Store> Upstream for Through<'_, S> {
+    type Output = Response;
+
+    async fn run<D: Durability>(&self, permit: Permit<D>, latch: &Latch) -> Ran<Response> {
+        let call = Arc::clone(permit.call());
+        let number = self.child.number();
+        let method = call.action.tool.method().unwrap_or("tools/call");
+        self.session.sent_as(&self.asked.id, number, self.progress.as_deref());
+        if method == "subscriptions/listen" {
+            let id = self.asked.id.as_json().to_owned();
+            self.session.state.lock().subscriptions.insert(number, id);
+        }
+        let ran = self.send(&call, number, method, permit, latch).await;
+        let mut state = self.session.state.lock();
+        state.progress.remove(&number);
+        state.subscriptions.remove(&number);
+        ran
+    }
+}
+
+impl<S: Store> Through<'_, S> {
+    async fn send<D: Durability>(
+        &self,
+        call: &Call,
+        number: u64,
+        method: &str,
+        permit: Permit<D>,
+        latch: &Latch,
+    ) -> Ran<Response> {
+        let open = self.session.state.lock().open.get(&self.asked.id).copied();
+        if open.is_none_or(|open| open.cancelled) {
+            return Ran::NotSent(NotSent::Unavailable("the client cancelled the call before it was sent".to_owned()));
+        }
+        if self.session.out.last_words(self.asked.seq, &self.last_words(call)).await.is_err() {
+            return Ran::NotSent(NotSent::Unavailable("the client is gone".to_owned()));
+        }
+        let line = wire::request(&number.to_string(), method, &self.params(call, number));
+        let clock = Arc::clone(self.session.gate.clock());
+        match self.child.call(number, &line, permit, latch, &*clock).await {
+            Sent::Answered(response) => self.judge(response),
+            Sent::Nothing(not_sent) => Ran::NotSent(not_sent),
+            Sent::NoAnswer(why) => Ran::NoAnswer(why),
+        }
+    }
+
+    /// What goes to the server: the judged arguments in their canonical text, and nothing that was not judged
+    /// but our own token of progress.
+    fn params(&self, call: &Call, number: u64) -> String {
+        let mut beside = call.meta.clone();
+        if self.progress.is_some() {
+            let mut meta = beside.remove("_meta").and_then(|meta| meta.as_object().cloned()).unwrap_or_default();
+            meta.insert("progressToken", integer(number));
+            beside.insert("_meta", Json::Object(meta));
+        }
+        let arguments = call.arguments.canonical();
+        let beside = Json::Object(beside).canonical();
+        // Both texts are objects; joined without their braces they are one.
+        let inner = |object: &str| object.get(1..object.len().saturating_sub(1)).unwrap_or_default().to_owned();
+        let parts = match call.action.tool.method() {
+            Some(_) => vec![inner(arguments), inner(&beside)],
+            None => {
+                let mut name = "\"name\":".to_owned();
+                placet_engine::json::write_string(call.action.tool.as_str(), &mut name);
+                vec![name, format!("\"arguments\":{arguments}"), inner(&beside)]
+            }
+        };
+        let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        format!("{{{}}}", parts.join(","))
+    }
+
+    /// What the client is told if this process dies while the call is out.
+    fn last_words(&self, call: &Call) -> String {
+        let id = self.asked.id.as_json();
+        let level = self.session.gate.engine().policy().level(&call.action);
+        match level {
+            Some(Level::Read) => {
+                let why = "the boundary's own process ended; a read can be made again".to_owned();
+                let denial = Denial::because(DenyReason::UpstreamUnavailable(why));
+                let disclose = placet_engine::policy::config::Disclose::Reason;
+                refusal::unjudged(id, self.shape, &words::told(&denial, self.name, disclose))
+            }
+            Some(Level::Write | Level::Execute | Level::Delete) | None => {
+                refusal::unknown(id, self.name, self.shape, call.id.to_string())
+            }
+        }
+    }
+
+    /// What a server's answer means for the record, and whether the client may see it.
+    fn judge(&self, response: Response) -> Ran<Response> {
+        let (bytes, ending, note) = match &response {
+            Response::Error(error) => {
+                let code = wire::member(error, "code").unwrap_or("none");
+                (error.len(), Ending::Failed, Some(format!("the server answered with error {code}")))
+            }
+            Response::Result(result) if asks_for_input(result) => {
+                let allowed = self.may_ask(result);
+                let note = if allowed { "the server asks for input first" } else { "the server asked for input that it may not ask for" };
+                if !allowed {
+                    let error = "{\"code\":-32603,\"message\":\"the server asked for input that it may not ask for\"}";
+                    return Ran::Answered {
+                        output: Response::Error(error.to_owned()),
+                        outcome: Outcome { ending: Ending::Failed, note: Some(note.to_owned()), bytes: None },
+                    };
+                }
+                (result.len(), Ending::Failed, Some(note.to_owned()))
+            }
+            Response::Result(result) if wire::member(result, "isError") == Some("true") => {
+                (result.len(), Ending::Failed, Some("the tool said that it failed".to_owned()))
+            }
+            Response::Result(result) => (result.len(), Ending::Succeeded, None),
+        };
+        Ran::Answered { output: response, outcome: Outcome { ending, note, bytes: Some(bytes) } }
+    }
+
+    /// Whether everything that a result asks for is listed in the server's entry.
+    fn may_ask(&self, result: &str) -> bool {
+        let Some(requests) = wire::member(result, "inputRequests") else { return true };
+        let Ok(requests) = placet_engine::json::raw::members(requests, &wire::FROM_SERVER) else { return false };
+        requests.iter().all(|request| {
+            let method = wire::member(request.value, "method").and_then(wire::text);
+            let kind = match method.as_deref() {
+                Some("elicitation/create") => ServerRequest::Elicitation,
+                Some("sampling/createMessage") => ServerRequest::Sampling,
+                Some("roots/list") => ServerRequest::Roots,
+                _ => return false,
+            };
+            self.session.settings.requests.contains(&kind)
+        })
+    }
+}
+
+fn asks_for_input(result: &str) -> bool {
+    wire::member(result, "resultType").and_then(wire::text).as_deref() == Some("input_required")
+}
+
+/// The definition of methods that are judged by nothing but policy.
+fn anything() -> Option<&'static Arc<Definition>> {
+    static ANYTHING: OnceLock<Option<Arc<Definition>>> = OnceLock::new();
+    let make = || {
+        let schema = Schema::compile(&Json::Object(Object::from([("type", Json::from("object"))]))).ok()?;
+        let none = Digest([0; 32]);
+        Some(Arc::new(Definition { name: ToolName::of_method("any"), schema, shape: none, whole: none }))
+    };
+    ANYTHING.get_or_init(make).as_ref()
+}
+
+/// Whether a URI fits a glob: `*` is any run of characters, `?` one.
+fn fits(glob: &str, uri: &str) -> bool {
+    let (glob, uri): (Vec<char>, Vec<char>) = (glob.chars().collect(), uri.chars().collect());
+    let (mut at, mut upto, mut star) = (0, 0, None);
+    while upto < uri.len() {
+        match glob.get(at) {
+            Some('*') => {
+                star = Some((at, upto));
+                at += 1;
+            }
+            Some(wanted) if *wanted == '?' || Some(wanted) == uri.get(upto) => {
+                at += 1;
+                upto += 1;
+            }
+            _ => match star {
+                Some((before, taken)) => {
+                    star = Some((before, taken + 1));
+                    at = before + 1;
+                    upto = taken + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    glob.get(at..).unwrap_or_default().iter().all(|left| *left == '*')
+}
+
+/// The first integer that programs with doubles would round.
+fn first_unsafe(arguments: &Object) -> Option<String> {
+    fn look(value: &Json, at: &str) -> Option<String> {
+        match value {
+            Json::Number(number @ Number::Integer(_)) if !number.is_safe_integer() => Some(format!(
+                "`{at}`: {number} is beyond 2^53 - 1, which this server would round"
+            )),
+            Json::Object(object) => object.iter().find_map(|(key, below)| look(below, &format!("{at}.{key}"))),
+            Json::Array(items) => items.iter().find_map(|item| look(item, &format!("{at}[]"))),
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => None,
+        }
+    }
+    arguments.iter().find_map(|(key, value)| look(value, key))
+}

@@ -1,0 +1,162 @@
+//! What a server sends unasked: news, and questions to the client.
+//!
+//! A question reaches the client only if the operator's entry lists its kind, the client said that it can
+//! answer it, and a request of the client is in flight. Its answer goes to this server alone, once.
+
+use std::sync::{Arc, Weak, atomic::Ordering};
+
+use placet_engine::{
+    json::Json,
+    policy::config::ServerRequest,
+    record::{Kind, Record},
+};
+use placet_store::Store;
+use tokio::sync::mpsc;
+
+use super::Session;
+use crate::{
+    mcp::{methods, wire, wire::Id},
+    upstream::stdio::{Child, Unasked},
+};
+
+/// Questions that may wait for one client at a time.
+const QUESTIONS: usize = 64;
+
+impl<S: Store> Session<S> {
+    /// Listens to one server until it ends.
+    pub(super) async fn hear(self: Arc<Self>, child: Weak<Child>, mut inbox: mpsc::Receiver<Unasked>) {
+        while let Some(unasked) = inbox.recv().await {
+            let Some(child) = child.upgrade() else { return };
+            match unasked {
+                Unasked::Request { id, method, params } => {
+                    self.question(&child, id, &method, params.as_deref()).await;
+                }
+                Unasked::Notification { method, params } => self.news(&method, params.as_deref()).await,
+            }
+        }
+    }
+
+    async fn question(&self, child: &Child, id: String, method: &str, params: Option<&str>) {
+        if method == "ping" {
+            drop(child.tell(&wire::answer(&id, Ok("{}"))).await);
+            return;
+        }
+        let kind = match method {
+            "elicitation/create" => Some(("elicitation", ServerRequest::Elicitation)),
+            "sampling/createMessage" => Some(("sampling", ServerRequest::Sampling)),
+            "roots/list" => Some(("roots", ServerRequest::Roots)),
+            _ => None,
+        };
+        let ours = format!("\"placet-{}\"", self.asked.fetch_add(1, Ordering::Relaxed));
+        let asked = kind.is_some_and(|(capability, kind)| {
+            let mut state = self.state.lock();
+            let may = self.settings.requests.contains(&kind)
+                && state.answers.contains(capability)
+                && !state.open.is_empty()
+                && state.questions.len() < QUESTIONS;
+            if may {
+                state.questions.insert(ours.clone(), id.clone());
+            }
+            may
+        });
+        let now = self.gate.clock().now().wall;
+        let record = Record::new(
+            Kind::Request,
+            now,
+            [
+                ("server", Json::from(self.settings.server.as_str())),
+                ("client", Json::from(self.settings.client.as_str())),
+                ("method", Json::from(placet_engine::diagnostic::inert(method).into_owned())),
+                ("decision", Json::from(if asked { "allow" } else { "deny" })),
+            ],
+        );
+        let recorded = self.gate.note(record).await.is_ok();
+        let params = params.map(|params| self.introduced(method, &wire::without_ours(params)));
+        if asked && recorded {
+            let line = wire::request(&ours, method, params.as_deref().unwrap_or("{}"));
+            if self.out.tell(&line).await.is_ok() {
+                return;
+            }
+        }
+        self.state.lock().questions.remove(&ours);
+        let line = wire::error(&id, -32601, "the client does not answer this here", None);
+        drop(child.tell(&line).await);
+    }
+
+    /// A question that is shown to a person begins with who asks.
+    fn introduced(&self, method: &str, params: &str) -> String {
+        let named = |key: &str, value: &str| {
+            let message = wire::text(value).filter(|_| key == "message" && method == "elicitation/create")?;
+            let mut text = String::new();
+            placet_engine::json::write_string(&format!("[{}] {message}", self.settings.server), &mut text);
+            Some(text)
+        };
+        wire::rewritten(params, named).unwrap_or_else(|_| "{}".to_owned())
+    }
+
+    /// The client's answer to a question. One that nobody asked reaches nobody.
+    pub(super) async fn answered(&self, id: &Id, key: &'static str, value: &str) {
+        let (question, child) = {
+            let mut state = self.state.lock();
+            (state.questions.remove(id.as_json()), state.child.clone())
+        };
+        if let (Some(question), Some(child)) = (question, child) {
+            let outcome = if key == "result" { Ok(value) } else { Err(value) };
+            drop(child.tell(&wire::answer(&question, outcome)).await);
+        }
+    }
+
+    async fn news(&self, method: &str, params: Option<&str>) {
+        if !methods::NOTIFICATIONS.contains(&method) {
+            return;
+        }
+        if method == "notifications/tools/list_changed" {
+            self.state.lock().listed = None;
+            // If that cannot be kept, calls are refused for the same reason.
+            drop(self.gate.catalogue_changed(&self.settings.server).await);
+        }
+        let params = params.map(wire::without_ours);
+        let Some(params) = params.as_deref() else {
+            drop(self.out.tell(&wire::notification(method, None)).await);
+            return;
+        };
+        let translated = match method {
+            "notifications/progress" => self.translated_progress(params),
+            "notifications/cancelled" => self.translated_cancel(params),
+            _ => self.translated_subscription(params),
+        };
+        if let Some(params) = translated {
+            drop(self.out.tell(&wire::notification(method, Some(&params))).await);
+        }
+    }
+
+    /// Progress under the client's own token; progress of what nobody waits for is dropped.
+    fn translated_progress(&self, params: &str) -> Option<String> {
+        let number: u64 = wire::member(params, "progressToken")?.parse().ok()?;
+        let token = self.state.lock().progress.get(&number).cloned()?;
+        wire::rewritten(params, |key, _| (key == "progressToken").then(|| token.clone())).ok()
+    }
+
+    /// A question taken back, under the identifier that the client knows.
+    fn translated_cancel(&self, params: &str) -> Option<String> {
+        let theirs = wire::member(params, "requestId")?;
+        let ours = {
+            let mut state = self.state.lock();
+            let ours = state.questions.iter().find(|(_, id)| *id == theirs).map(|(ours, _)| ours.clone())?;
+            state.questions.remove(&ours);
+            ours
+        };
+        wire::rewritten(params, |key, _| (key == "requestId").then(|| ours.clone())).ok()
+    }
+
+    /// News of a subscription, under the client's identifier for it; other news as it is.
+    fn translated_subscription(&self, params: &str) -> Option<String> {
+        const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+        let Some(meta) = wire::member(params, "_meta") else { return Some(params.to_owned()) };
+        let Some(theirs) = wire::member(meta, SUBSCRIPTION) else { return Some(params.to_owned()) };
+        let number: u64 = theirs.trim_matches('"').parse().ok()?;
+        let known = self.state.lock().subscriptions.get(&number).cloned()?;
+        let meta = wire::rewritten(meta, |key, _| (key == SUBSCRIPTION).then(|| known.clone())).ok()?;
+        wire::rewritten(params, |key, _| (key == "_meta").then(|| meta.clone())).ok()
+    }
+}

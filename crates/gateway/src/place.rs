@@ -1,0 +1,183 @@
+//! Places: where the configuration, the state and the runtime folder of a node are.
+//!
+//! One file, one node, one state directory. State and runtime folder carry twelve hexadecimal digits of the
+//! SHA-256 of the file's canonical path, so that two files never share them. Nothing is ever looked for in the
+//! current folder.
+
+use std::{
+    env,
+    ffi::OsString,
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest as _, Sha256};
+
+/// The longest path that fits a socket's address, with a little room.
+const SOCKET_PATH: usize = 100;
+
+/// Why a place cannot be used.
+#[derive(Debug)]
+pub enum PlaceError {
+    /// There is no configuration file; where it was looked for.
+    NoConfig(Vec<PathBuf>),
+    /// The configuration file cannot be found or read.
+    Config(PathBuf, io::Error),
+    /// Neither `HOME` nor the variable that would replace it is set.
+    NoHome(&'static str),
+    /// A socket there would have too long a path.
+    TooLong(PathBuf),
+    /// The folder cannot be made.
+    Folder(PathBuf, io::Error),
+}
+
+impl fmt::Display for PlaceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PlaceError::NoConfig(places) => {
+                f.write_str("there is no configuration file; looked for ")?;
+                let places: Vec<_> = places.iter().map(|place| format!("`{}`", place.display())).collect();
+                f.write_str(&places.join(" and "))
+            }
+            PlaceError::Config(path, cause) => write!(f, "cannot read `{}`: {cause}", path.display()),
+            PlaceError::NoHome(variable) => write!(f, "neither HOME nor {variable} is set"),
+            PlaceError::TooLong(path) => write!(
+                f,
+                "the socket `{}` would have a path of more than {SOCKET_PATH} bytes",
+                path.display()
+            ),
+            PlaceError::Folder(path, cause) => write!(f, "cannot make `{}`: {cause}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for PlaceError {}
+
+/// The places of one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The configuration file, canonical.
+    pub config: PathBuf,
+    /// What is remembered.
+    pub state: PathBuf,
+    /// Sockets and the `STOP` file.
+    pub runtime: PathBuf,
+}
+
+impl Places {
+    /// The places of the node of this file, or of the first file that is found where one may be.
+    ///
+    /// # Errors
+    ///
+    /// [`PlaceError`] with every place that was looked at.
+    pub fn of(config: Option<&Path>, state: Option<&Path>) -> Result<Self, PlaceError> {
+        let config = match config {
+            Some(path) => path.to_owned(),
+            None => find_config()?,
+        };
+        let config = config.canonicalize().map_err(|cause| PlaceError::Config(config, cause))?;
+        let name = short_digest(&config);
+        let state = match state {
+            Some(state) => std::path::absolute(state).map_err(|cause| PlaceError::Folder(state.to_owned(), cause))?,
+            None => match env::var_os("PLACET_STATE").filter(|state| !state.is_empty()) {
+                Some(state) => PathBuf::from(state),
+                None => home("XDG_STATE_HOME", ".local/state")?.join("placet").join(&name),
+            },
+        };
+        let runtime = runtime_home().map_or_else(|| state.clone(), |home| home.join(&name));
+        Ok(Self { config, state, runtime })
+    }
+
+    /// The socket for agents' clients.
+    pub fn agent_socket(&self) -> PathBuf {
+        self.runtime.join("agent.sock")
+    }
+
+    /// The socket for people's commands.
+    pub fn operator_socket(&self) -> PathBuf {
+        self.runtime.join("operator.sock")
+    }
+
+    /// The files that stop this node while they exist: its own, and one for every node of this account.
+    pub fn stop_files(&self) -> Vec<PathBuf> {
+        let mut files = vec![self.runtime.join("STOP")];
+        files.extend(account_stop_file());
+        files
+    }
+
+    /// Makes state and runtime folders for their owner alone, and checks that sockets fit.
+    ///
+    /// # Errors
+    ///
+    /// [`PlaceError`] with what to do.
+    pub fn make(&self) -> Result<(), PlaceError> {
+        let socket = self.operator_socket();
+        if socket.as_os_str().len() > SOCKET_PATH {
+            return Err(PlaceError::TooLong(socket));
+        }
+        [&self.state, &self.runtime].into_iter().try_for_each(|folder| make_private(folder))
+    }
+}
+
+/// The file that stops every node of this account while it exists.
+pub fn account_stop_file() -> Option<PathBuf> {
+    let home = runtime_home().or_else(|| home("XDG_STATE_HOME", ".local/state").ok().map(|home| home.join("placet")));
+    home.map(|home| home.join("STOP"))
+}
+
+/// Makes a folder for its owner alone.
+///
+/// # Errors
+///
+/// [`PlaceError::Folder`].
+pub fn make_private(folder: &Path) -> Result<(), PlaceError> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    let wrong = |cause| PlaceError::Folder(folder.to_owned(), cause);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(wrong)?;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).map_err(wrong)
+}
+
+/// The user's folder of configuration.
+///
+/// # Errors
+///
+/// [`PlaceError::NoHome`].
+pub fn config_home() -> Result<PathBuf, PlaceError> {
+    Ok(home("XDG_CONFIG_HOME", ".config")?.join("placet"))
+}
+
+fn find_config() -> Result<PathBuf, PlaceError> {
+    if let Some(path) = env::var_os("PLACET_CONFIG").filter(|path| !path.is_empty()) {
+        return Ok(path.into());
+    }
+    let mut places = Vec::new();
+    places.extend(config_home().ok().map(|home| home.join("placet.toml")));
+    places.push(PathBuf::from("/etc/placet/placet.toml"));
+    match places.iter().find(|place| place.exists()) {
+        Some(found) => Ok(found.clone()),
+        None => Err(PlaceError::NoConfig(places)),
+    }
+}
+
+fn home(variable: &'static str, below: &str) -> Result<PathBuf, PlaceError> {
+    let set = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    match (set(variable), set("HOME")) {
+        (Some(place), _) => Ok(place),
+        (None, Some(home)) => Ok(home.join(below)),
+        (None, None) => Err(PlaceError::NoHome(variable)),
+    }
+}
+
+/// Where runtime folders are, if the system has such a place.
+fn runtime_home() -> Option<PathBuf> {
+    let set = |name: &str| env::var_os(name).filter(|value: &OsString| !value.is_empty()).map(PathBuf::from);
+    if cfg!(target_os = "macos") {
+        return set("HOME").map(|home| home.join("Library/Caches/placet"));
+    }
+    set("XDG_RUNTIME_DIR").filter(|place| place.is_absolute()).map(|place| place.join("placet"))
+}
+
+fn short_digest(path: &Path) -> String {
+    let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
+    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -9,11 +9,13 @@
 pub mod cli;
 pub mod client_io;
 pub mod clock;
+pub mod config;
 pub mod embed;
 pub mod frame;
 pub mod gate;
 pub mod inline;
 pub mod latch;
+pub mod lock;
 pub mod mcp;
 pub mod place;
 pub mod upstream;

@@ -1,0 +1,141 @@
+//! Loading: from a configuration file to everything that a node serves by, or to all that is wrong with it.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use placet_engine::{
+    diagnostic::{Finding, Severity, render},
+    names::ServerName,
+    policy::{
+        self, Policy, Rules,
+        config::{self, Config, Cwd, Part, Text},
+    },
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    lock::Lock,
+    mcp::{catalog::Book, methods},
+    upstream::stdio::{Environment, Launch},
+};
+
+/// A file that has been read, checked and compiled.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What the file says.
+    pub config: Config,
+    /// What is judged by.
+    pub policy: Policy,
+    /// What is accepted of each server; shared by all its connections.
+    pub books: BTreeMap<ServerName, Arc<Book>>,
+    /// Digest of the file's text.
+    pub digest: String,
+    /// What a person should hear although the file can be used.
+    pub warnings: Option<String>,
+}
+
+/// Why a file cannot be used, rendered for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadError(pub String);
+
+/// Reads, checks and compiles a configuration file and the lock beside it.
+///
+/// # Errors
+///
+/// [`LoadError`] with every mistake that was found.
+pub fn load(path: &Path) -> Result<Loaded, LoadError> {
+    let wrong = |what: String| LoadError(format!("error: {what}\n"));
+    let source =
+        fs::read_to_string(path).map_err(|cause| wrong(format!("cannot read `{}`: {cause}", path.display())))?;
+    let read = config::read(&source);
+    let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+    let Some(config) = read.config else { return Err(LoadError(render(&read.findings, &name, &source))) };
+    let lock = Lock::beside(path).map_err(|error| wrong(error.to_string()))?;
+    let mut findings = read.findings;
+    let mut catalogue = policy::catalogue(&config);
+    config.servers.keys().for_each(|server| methods::add(server, &mut catalogue));
+    let policy =
+        Policy::compile(Rules::from(&config), catalogue).map_err(|error| wrong(error.to_string()))?;
+    findings.extend(unlocked(&config, lock.as_ref()));
+    let accepted = |server: &ServerName| lock.as_ref().and_then(|lock| lock.servers.get(server)).cloned();
+    let books = config
+        .servers
+        .keys()
+        .map(|server| (server.clone(), Arc::new(Book::of(accepted(server).unwrap_or_default()))))
+        .collect();
+    let digest = Sha256::digest(source.as_bytes());
+    let digest = digest.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+    let warnings = (!findings.is_empty()).then(|| render(&findings, &name, &source));
+    Ok(Loaded { config, policy, books, digest, warnings })
+}
+
+/// Tools of the file that the lock does not have: they are taken as they are at first contact.
+fn unlocked(config: &Config, lock: Option<&Lock>) -> Vec<Finding> {
+    let warning = |message: String, help: &str| Finding {
+        severity: Severity::Warning,
+        message,
+        help: Some(help.to_owned()),
+        at: None,
+    };
+    let Some(lock) = lock else {
+        return match config.servers.is_empty() {
+            true => Vec::new(),
+            false => vec![warning(
+                "there is no placet.lock, so tools are taken as they are at first contact".to_owned(),
+                "`placet init` writes one",
+            )],
+        };
+    };
+    let known = |server: &ServerName, tool: &str| {
+        lock.servers.get(server).is_some_and(|tools| tools.iter().any(|known| known.definition.name.as_str() == tool))
+    };
+    let missing = config.servers.iter().flat_map(|(server, entry)| entry.tools.keys().map(move |tool| (server, tool)));
+    missing
+        .filter(|(server, tool)| !known(server, tool.as_str()))
+        .map(|(server, tool)| {
+            warning(
+                format!("tool `{server}/{tool}` is not in placet.lock, so it is taken as it is at first contact"),
+                "`placet init` writes what a server offers into placet.lock",
+            )
+        })
+        .collect()
+}
+
+/// How a server of the file is started for a client that attached from `folder`.
+///
+/// # Errors
+///
+/// What is missing, for a person.
+pub fn launch(server: &config::Server, folder: Option<&Path>) -> Result<Launch, String> {
+    let directory = match &server.launch.cwd {
+        Cwd::Node => None,
+        Cwd::Client => Some(folder.ok_or("the client did not say in which folder it is")?.to_owned()),
+        Cwd::Path(path) => Some(PathBuf::from(path)),
+    };
+    let entries = server.launch.env.iter().map(|(key, text)| Ok((key.clone(), resolve(text)?)));
+    let environment = Environment::Minimal(entries.collect::<Result<_, String>>()?);
+    Ok(Launch { command: server.launch.command.clone(), environment, directory })
+}
+
+/// A text with its secrets in it. It is not kept, and never shown.
+fn resolve(text: &Text) -> Result<String, String> {
+    let part = |part: &Part| match part {
+        Part::Literal(literal) => Ok(literal.clone()),
+        Part::Env(name) => std::env::var(name)
+            .map_err(|_| format!("the environment variable `{name}` is not set where the node runs")),
+        Part::File(path) => {
+            let metadata = fs::metadata(path).map_err(|cause| format!("cannot read `{path}`: {cause}"))?;
+            if metadata.permissions().mode() & 0o077 != 0 {
+                return Err(format!("`{path}` can be read by others; `chmod 600` it first"));
+            }
+            let secret = fs::read_to_string(path).map_err(|cause| format!("cannot read `{path}`: {cause}"))?;
+            Ok(secret.trim_end_matches(['\n', '\r']).to_owned())
+        }
+    };
+    text.parts().iter().map(part).collect()
+}

@@ -6,10 +6,12 @@
 //!
 //! To put the boundary into a program of your own, start at [`Gateway`]. The way of one call is [`gate`].
 
+pub mod attach;
 pub mod cli;
 pub mod client_io;
 pub mod clock;
 pub mod config;
+pub mod credential;
 pub mod embed;
 pub mod frame;
 pub mod gate;
@@ -17,6 +19,7 @@ pub mod inline;
 pub mod latch;
 pub mod lock;
 pub mod mcp;
+pub mod node;
 pub mod place;
 pub mod upstream;
 pub mod words;

@@ -125,6 +125,13 @@ pub fn account_stop_file() -> Option<PathBuf> {
     home.map(|home| home.join("STOP"))
 }
 
+/// The runtime folders of all nodes of this account.
+pub fn node_folders() -> Vec<PathBuf> {
+    let homes = [runtime_home(), home("XDG_STATE_HOME", ".local/state").ok().map(|home| home.join("placet"))];
+    let entries = homes.into_iter().flatten().filter_map(|home| std::fs::read_dir(home).ok()).flatten();
+    entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect()
+}
+
 /// Makes a folder for its owner alone.
 ///
 /// # Errors

@@ -5,11 +5,24 @@ use std::path::PathBuf;
 use clap::Args;
 use placet_engine::level::Level;
 
-use super::{Exit, complain, runtime};
-use crate::inline::{Inline, serve};
+use super::{Exit, PlaceArguments, complain, runtime};
+use crate::{
+    attach::{self, AttachError, Attachment},
+    credential,
+    inline::{Inline, serve},
+};
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
+    /// The server of the configuration file; may be left out where the client reaches one
+    #[arg(conflicts_with = "command")]
+    server: Option<String>,
+    /// The client whose credential is used; may be left out where this account has one
+    #[arg(long, value_name = "NAME", conflicts_with = "command")]
+    client: Option<String>,
+    /// The configuration file; else $PLACET_CONFIG, the user's, the system's
+    #[arg(long, value_name = "FILE", conflicts_with = "command")]
+    config: Option<PathBuf>,
     /// Tools that match are reads, and may be called
     #[arg(long, value_name = "GLOB")]
     read: Vec<String>,
@@ -31,19 +44,22 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    if arguments.command.is_empty() {
-        complain(
-            "there is no tool server to stand in front of",
-            Some("placet mcp --read 'read_*' --write 'edit_*' -- COMMAND …"),
-        );
-        return Exit::Usage;
-    }
     let given = [
         (Level::Read, &arguments.read),
         (Level::Write, &arguments.write),
         (Level::Execute, &arguments.execute),
         (Level::Delete, &arguments.delete),
     ];
+    if arguments.command.is_empty() {
+        if given.iter().any(|(_, globs)| !globs.is_empty()) {
+            complain(
+                "levels on the command line are for a command; with a file they stand in the file",
+                Some("placet mcp --read 'read_*' --write 'edit_*' -- COMMAND …"),
+            );
+            return Exit::Usage;
+        }
+        return attached(arguments);
+    }
     let globs = given.into_iter().flat_map(|(level, globs)| globs.iter().map(move |glob| (level, glob.clone())));
     let inline =
         Inline { globs: globs.collect(), command: arguments.command.clone(), state: arguments.state.clone() };
@@ -55,6 +71,37 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         Ok(()) => Exit::Done,
         Err(why) => {
             complain(&why, None);
+            Exit::Unavailable
+        }
+    }
+}
+
+/// Stands in front of a server of the configuration file, by the node that all clients of this machine share.
+fn attached(arguments: &Arguments) -> Exit {
+    let place = PlaceArguments { config: arguments.config.clone(), state: arguments.state.clone() };
+    let places = match place.places() {
+        Ok(places) => places,
+        Err(exit) => return exit,
+    };
+    let secret = match credential::find(arguments.client.as_deref()) {
+        Ok(secret) => secret,
+        Err(why) => {
+            complain(&why, Some("`placet init` makes a client and its credential"));
+            return Exit::Config;
+        }
+    };
+    match attach::run(&Attachment { places, secret, server: arguments.server.clone() }) {
+        Ok(()) => Exit::Done,
+        Err(AttachError::Config(text)) => {
+            eprint!("{text}");
+            Exit::Config
+        }
+        Err(error @ AttachError::Refused(_)) => {
+            complain(&error.to_string(), None);
+            Exit::Refused
+        }
+        Err(error @ AttachError::NoNode(_)) => {
+            complain(&error.to_string(), None);
             Exit::Unavailable
         }
     }

@@ -2,15 +2,22 @@
 //!
 //! Each command is a file of its own and ends with one of the exit codes below. Start at [`main`].
 
+mod audit;
+mod call;
 mod demo;
 mod mcp;
+mod node;
+mod stop;
 
 use std::{
     io::{self, Write as _},
+    path::PathBuf,
     process::ExitCode,
 };
 
 use clap::{Parser, Subcommand};
+
+use crate::place::{PlaceError, Places};
 
 /// How a command ended, the same for all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +65,16 @@ enum Command {
     Demo(demo::Arguments),
     /// Stand between an MCP client and a tool server, over stdio
     Mcp(mcp::Arguments),
+    /// Make one call through the boundary
+    Call(call::Arguments),
+    /// Stop every call of every agent
+    Stop(stop::StopArguments),
+    /// End a stop
+    Resume(stop::ResumeArguments),
+    /// Look at what was recorded
+    Audit(audit::Arguments),
+    /// The background node: is it there, and end it
+    Node(node::Arguments),
 }
 
 /// Runs the command line of this process.
@@ -73,7 +90,44 @@ pub fn main() -> ExitCode {
     match arguments.command {
         Command::Demo(arguments) => demo::run(&arguments).into(),
         Command::Mcp(arguments) => mcp::run(&arguments).into(),
+        Command::Call(arguments) => call::run(&arguments).into(),
+        Command::Stop(arguments) => stop::stop(&arguments).into(),
+        Command::Resume(arguments) => stop::resume(&arguments).into(),
+        Command::Audit(arguments) => audit::run(&arguments).into(),
+        Command::Node(arguments) => node::run(&arguments).into(),
     }
+}
+
+/// Where the node is, from the command line.
+#[derive(clap::Args, Debug)]
+struct PlaceArguments {
+    /// The configuration file; else $PLACET_CONFIG, the user's, the system's
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The state directory; else $PLACET_STATE, or one for this configuration file
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+}
+
+impl PlaceArguments {
+    fn places(&self) -> Result<Places, Exit> {
+        Places::of(self.config.as_deref(), self.state.as_deref()).map_err(|error| {
+            let hint = match error {
+                PlaceError::NoConfig(_) => Some("`placet init` writes one; `--config FILE` names another"),
+                PlaceError::TooLong(_) => Some("set XDG_RUNTIME_DIR or `--state` to a shorter path"),
+                PlaceError::Config(..) | PlaceError::NoHome(_) | PlaceError::Folder(..) => None,
+            };
+            complain(&error.to_string(), hint);
+            Exit::Config
+        })
+    }
+}
+
+/// Who gives a command: the account, which in this version stands for the person.
+fn operator() -> String {
+    let name = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default();
+    let uid = rustix::process::geteuid().as_raw();
+    if name.is_empty() { format!("uid {uid}") } else { format!("{name} (uid {uid})") }
 }
 
 /// Writes one line of data. Whoever closed stdout wants no more of it: the command ends quietly.

@@ -1,0 +1,112 @@
+//! `placet audit`: the records, as they stand in the store. Works beside a running node.
+
+use clap::{Args, Subcommand};
+use placet_engine::{
+    call::CallId,
+    json::{Json, Limits, parse},
+};
+use placet_store::sqlite::{Entry, OpenError, Reader};
+
+use super::{Exit, PlaceArguments, complain, say};
+
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The last records, oldest first
+    Tail {
+        /// How many
+        #[arg(short = 'n', long, default_value_t = 20, value_name = "COUNT")]
+        count: u32,
+        /// Each as one line of JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: PlaceArguments,
+    },
+    /// Everything about one call
+    Show {
+        /// Its identifier, `d_…`
+        id: String,
+        /// Each record as one line of JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: PlaceArguments,
+    },
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    let shown = match &arguments.command {
+        Command::Tail { count, json, place } => open(place).and_then(|reader| {
+            let entries = reader.tail(*count).map_err(|error| unreadable(&error))?;
+            print(&entries, *json);
+            Ok(())
+        }),
+        Command::Show { id, json, place } => show(id, *json, place),
+    };
+    shown.err().unwrap_or(Exit::Done)
+}
+
+fn show(id: &str, json: bool, place: &PlaceArguments) -> Result<(), Exit> {
+    let Some(call) = CallId::parse(id) else {
+        complain("a call's identifier is `d_` and 20 characters", Some("`placet audit tail` shows the last ones"));
+        return Err(Exit::Usage);
+    };
+    let reader = open(place)?;
+    let entries = reader.of_call(call).map_err(|error| unreadable(&error))?;
+    if entries.is_empty() {
+        complain(&format!("there is no record of `{call}`"), Some("is it another configuration file's?"));
+        return Err(Exit::Refused);
+    }
+    print(&entries, json);
+    if let Some(intent) = reader.intent(call).map_err(|error| unreadable(&error))? {
+        let arguments = parse(intent.arguments.as_bytes(), &Limits::EDGE).unwrap_or(Json::Null);
+        say(&if json {
+            format!("{{\"arguments\":{}}}", arguments.compact())
+        } else {
+            format!("       arguments {}", placet_engine::diagnostic::inert(&arguments.spaced()))
+        });
+    }
+    Ok(())
+}
+
+fn open(place: &PlaceArguments) -> Result<Reader, Exit> {
+    let places = place.places()?;
+    Reader::open(&places.state).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &OpenError) -> Exit {
+    complain(&error.to_string(), Some("a node makes its state when the first client attaches"));
+    Exit::Unavailable
+}
+
+fn print(entries: &[Entry], json: bool) {
+    for entry in entries {
+        let line = if json { entry.body.clone() } else { format!("{:6} {}", entry.seq, readable(&entry.body)) };
+        if !say(&line) {
+            return;
+        }
+    }
+}
+
+/// One record in one line for a person: time, kind, call, then the rest as `key=value`.
+fn readable(body: &str) -> String {
+    let Ok(Json::Object(record)) = parse(body.as_bytes(), &Limits::EDGE) else {
+        return placet_engine::diagnostic::inert(body).into_owned();
+    };
+    let text = |value: &Json| match value {
+        Json::String(text) => text.clone(),
+        other => other.compact(),
+    };
+    let first = ["at", "kind", "call"];
+    let head = first.iter().filter_map(|key| record.get(key).map(text));
+    let rest = record.iter().filter(|(key, _)| !first.contains(key) && *key != "digest");
+    let rest = rest.map(|(key, value)| format!("{key}={}", text(value)));
+    let line = head.chain(rest).collect::<Vec<_>>().join(" ");
+    placet_engine::diagnostic::inert(&line).into_owned()
+}

@@ -1,0 +1,240 @@
+//! A node: the one process that owns a state directory, and what all surfaces of a machine share.
+//!
+//! It holds the gate, and lets clients in by two sockets: agents' clients by `agent.sock`, with a credential
+//! that says who they are ([`agent`]); people's commands by `operator.sock` ([`operator`]). No request is
+//! served on both. It opens no port, and leaves after ten idle minutes.
+//!
+//! Start at [`serve`]; the other end of `agent.sock` is `crate::attach`.
+
+mod agent;
+pub mod operator;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use placet_engine::{
+    call::DigestKey,
+    json::Json,
+    names::ServerName,
+    policy::config::Config,
+    record::{Kind, Record},
+};
+use placet_store::sqlite::{OpenError, Sqlite};
+use tokio::{
+    net::{UnixListener, UnixStream},
+    signal::unix::{SignalKind, signal},
+    sync::{Notify, watch},
+};
+
+use crate::{
+    clock::{Clock, SystemClock},
+    config::{self, Loaded},
+    gate::Gate,
+    latch::Latch,
+    mcp::catalog::Book,
+    place::Places,
+    upstream::stdio::Log,
+};
+
+/// How long a node without clients stays.
+const IDLE: Duration = Duration::from_secs(10 * 60);
+
+/// How long connections may take to end when the node is told to.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// A node that serves.
+pub(crate) struct Node {
+    gate: Arc<Gate<Sqlite>>,
+    config: Config,
+    config_digest: String,
+    books: BTreeMap<ServerName, Arc<Book>>,
+    places: Places,
+    log: Log,
+    attached: AtomicUsize,
+    changed: Notify,
+    ending: watch::Sender<bool>,
+}
+
+/// Why a node does not serve.
+#[derive(Debug)]
+pub enum NodeError {
+    /// Another node owns the state directory.
+    Held(OpenError),
+    /// The configuration cannot be used; rendered for a person.
+    Config(String),
+    /// Something of the system is in the way.
+    System(String),
+}
+
+impl std::fmt::Display for NodeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            NodeError::Held(error) => error.fmt(f),
+            NodeError::Config(text) | NodeError::System(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for NodeError {}
+
+/// Serves until it is told to end or nobody is there. `ready` is called once both sockets listen.
+///
+/// # Errors
+///
+/// [`NodeError`] if it cannot begin.
+pub async fn serve(places: Places, ready: impl FnOnce()) -> Result<(), NodeError> {
+    let system = |error: &dyn std::fmt::Display| NodeError::System(error.to_string());
+    places.make().map_err(|error| system(&error))?;
+    let opened = Sqlite::open(&places.state).map_err(|error| match error {
+        held @ OpenError::Held { .. } => NodeError::Held(held),
+        other @ (OpenError::Io { .. } | OpenError::Database { .. } | OpenError::Format { .. }) => system(&other),
+    })?;
+    let Loaded { config, policy, books, digest, warnings } =
+        config::load(&places.config).map_err(|error| NodeError::Config(error.0))?;
+    let log = log_to(&places.state.join("node.log")).map_err(|error| system(&error))?;
+    warnings.iter().flat_map(|warnings| warnings.lines()).for_each(|line| log(line));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let latch = Latch::new(places.stop_files());
+    let key: DigestKey = opened.store.key().clone();
+    let gate = Gate::new(policy, opened.store, latch, key, clock, &opened.left_open)
+        .await
+        .map_err(|error| system(&error))?;
+    let agents = listen(&places.agent_socket()).map_err(|error| system(&error))?;
+    let operators = listen(&places.operator_socket()).map_err(|error| system(&error))?;
+    let node = Arc::new(Node {
+        gate: Arc::new(gate),
+        config,
+        config_digest: digest,
+        books,
+        places,
+        log,
+        attached: AtomicUsize::new(0),
+        changed: Notify::new(),
+        ending: watch::Sender::new(false),
+    });
+    (node.log)(&format!("node {} serves {}", std::process::id(), node.places.config.display()));
+    ready();
+    node.run(agents, operators).await;
+    Ok(())
+}
+
+/// A socket for this account alone. What stands there is left from a node that is gone: this one has the lock.
+fn listen(path: &Path) -> std::io::Result<UnixListener> {
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => return Err(cause),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Lines for a person, each with its time, at the end of a file.
+fn log_to(path: &Path) -> std::io::Result<Log> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let file = fs::File::options().append(true).create(true).mode(0o600).open(path)?;
+    let file = Mutex::new(file);
+    Ok(Arc::new(move |line| {
+        let now = SystemClock.now().wall;
+        // A log that cannot be written is no reason to stop: what counts is in the store.
+        writeln!(file.lock(), "{now} {}", placet_engine::diagnostic::inert(line)).unwrap_or_default();
+    }))
+}
+
+impl Node {
+    async fn run(self: Arc<Self>, agents: UnixListener, operators: UnixListener) {
+        let (Ok(mut interrupt), Ok(mut terminate)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            return;
+        };
+        let mut ending = self.ending.subscribe();
+        loop {
+            let idle = self.attached.load(Ordering::Acquire) == 0;
+            tokio::select! {
+                stream = agents.accept() => if let Ok((stream, _)) = stream {
+                    self.admit(stream, Surface::Agents);
+                },
+                stream = operators.accept() => if let Ok((stream, _)) = stream {
+                    self.admit(stream, Surface::People);
+                },
+                () = self.changed.notified() => {}
+                () = tokio::time::sleep(IDLE), if idle => break,
+                _ = ending.wait_for(|ending| *ending) => break,
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+            }
+        }
+        (self.log)("node ends");
+        self.ending.send_replace(true);
+        drop((agents, operators));
+        for socket in [self.places.agent_socket(), self.places.operator_socket()] {
+            // Whoever finds it connects to nobody and starts another node.
+            fs::remove_file(socket).unwrap_or_default();
+        }
+        let gone = async {
+            while self.attached.load(Ordering::Acquire) > 0 {
+                self.changed.notified().await;
+            }
+        };
+        tokio::select! {
+            () = gone => {}
+            () = tokio::time::sleep(DRAIN) => (self.log)("connections did not end in time"),
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+
+    /// Lets a peer of this very account in.
+    fn admit(self: &Arc<Self>, stream: UnixStream, surface: Surface) {
+        let ours = rustix::process::geteuid().as_raw();
+        if !stream.peer_cred().is_ok_and(|peer| peer.uid() == ours) {
+            (self.log)("a peer of another account was turned away");
+            return;
+        }
+        let node = Arc::clone(self);
+        node.attached.fetch_add(1, Ordering::AcqRel);
+        tokio::spawn(async move {
+            let present = Present(Arc::clone(&node));
+            match surface {
+                Surface::Agents => agent::serve(&node, stream).await,
+                Surface::People => operator::serve(&node, stream).await,
+            }
+            drop(present);
+        });
+    }
+
+    async fn note(&self, kind: Kind, body: [(&str, Json); 2]) {
+        let record = Record::new(kind, self.gate.clock().now().wall, body);
+        if let Err(error) = self.gate.note(record).await {
+            (self.log)(&format!("a record could not be kept: {error}"));
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Surface {
+    Agents,
+    People,
+}
+
+/// Counts a peer while it is there, however its task ends.
+struct Present(Arc<Node>);
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.attached.fetch_sub(1, Ordering::AcqRel);
+        self.0.changed.notify_one();
+    }
+}

@@ -25,8 +25,9 @@ use crate::{
 /// The version of the frames and of the introduction.
 pub const PROTOCOL: i64 = 1;
 
-/// How long a node may take to start, or to let go of the state directory to the one that does.
-const START: Duration = Duration::from_secs(10);
+/// How long a node may take to start, or to let go of the state directory to the one that does: a little longer
+/// than one that is told to end waits for its connections.
+const START: Duration = Duration::from_secs(35);
 
 /// How long answers are waited for once the client has closed its end.
 const DRAIN: Duration = Duration::from_secs(5);

@@ -41,6 +41,8 @@ pub struct Gate<S> {
     latch: Latch,
     key: DigestKey,
     clock: Arc<dyn Clock>,
+    /// Stops and resumes, one at a time.
+    switch: tokio::sync::Mutex<()>,
 }
 
 /// What became of one proposed call.
@@ -101,7 +103,8 @@ impl<S: Store> Gate<S> {
             ],
         );
         store.commit::<Durable>(decide::advance(Advance::Policy, started)).await?;
-        let gate = Self { engine: ArcSwap::from_pointee(Engine::new(policy)), store, latch, key, clock };
+        let engine = ArcSwap::from_pointee(Engine::new(policy));
+        let gate = Self { engine, store, latch, key, clock, switch: tokio::sync::Mutex::default() };
         gate.follow().await?;
         Ok(gate)
     }
@@ -244,9 +247,8 @@ impl<S: Store> Gate<S> {
     async fn follow(&self) -> Result<(), StoreError> {
         let remembered = self.store.load(&Needs::default()).await?;
         self.latch.advance(remembered.generations);
-        match remembered.stop {
-            Some(stop) => self.latch.close(stop),
-            None => self.latch.open(),
+        if let Some(stop) = remembered.stop {
+            self.latch.close(stop);
         }
         Ok(())
     }
@@ -268,12 +270,16 @@ impl<S: Store> Gate<S> {
     /// [`StoreError`] if the stop could not be kept. It holds all the same, until this process ends.
     pub async fn stop(&self, by: &str, reason: &str) -> Result<(), StoreError> {
         let now = self.clock.now();
-        self.latch.close(Stop {
+        let stop = || Stop {
             scope: Scope::Everything,
             reason: reason.to_owned(),
             by: by.to_owned(),
             since: now.wall,
-        });
+        };
+        self.latch.close(stop());
+        let _one_at_a_time = self.switch.lock().await;
+        // A resume that was under way may have opened it since.
+        self.latch.close(stop());
         self.store.commit::<Durable>(decide::stop(by, reason, now)).await?;
         self.follow().await
     }
@@ -284,7 +290,9 @@ impl<S: Store> Gate<S> {
     ///
     /// [`StoreError`] if that could not be kept; then everything stays stopped.
     pub async fn resume(&self, by: &str, reason: &str) -> Result<(), StoreError> {
+        let _one_at_a_time = self.switch.lock().await;
         self.store.commit::<Durable>(decide::resume(by, reason, self.clock.now())).await?;
+        self.latch.open();
         self.follow().await
     }
 

@@ -62,7 +62,7 @@ pub async fn serve(inline: Inline) -> Result<(), String> {
     let client: ClientName = "local".parse().map_err(display)?;
     let server = server_name(&inline.command)?;
     let held = LevelSet::of(inline.globs.iter().map(|(level, _)| *level));
-    let log: Log = Arc::new(|line| eprintln!("{line}"));
+    let log: Log = Arc::new(|line| eprintln!("{}", placet_engine::diagnostic::inert(line)));
 
     let (store, key, left_open) = match &inline.state {
         Some(directory) => {

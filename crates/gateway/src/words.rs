@@ -71,10 +71,8 @@ pub fn told(denial: &Denial, action: &str, disclose: Disclose) -> Told {
 
 /// What an agent is told of a call that waits for people.
 pub fn told_waiting(request: &ApprovalRequest, action: &str) -> Told {
-    let sentence = format!(
-        "`{action}` waits for a person's approval ({}); nothing has run yet",
-        request.approval.id
-    );
+    let sentence =
+        format!("`{action}` waits for a person's approval, as {}; nothing has run yet", request.approval.id);
     Told { code: Code::ApprovalPending, sentence, next: next(Code::ApprovalPending) }
 }
 

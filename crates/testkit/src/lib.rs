@@ -1,1 +1,7 @@
-//! Placet's tests.
+//! Placet's tests: a tool server that writes down what reaches it, a client that says what it is told to, and
+//! the runner of `cases/*.yaml`.
+//!
+//! Nothing here is shipped. The server and the client are processes of their own, so that tests can kill them.
+
+pub mod client;
+pub mod spy;

@@ -53,9 +53,15 @@ fn status(place: &PlaceArguments, json: bool) -> Exit {
         complain(&format!("no node runs for `{}`", places.config.display()), Some("a client starts one when it needs it"));
         return Exit::Unavailable;
     };
+    let well = status.get("ok").and_then(Json::as_bool) == Some(true);
     if json {
         say(&status.compact());
-        return Exit::Done;
+        return if well { Exit::Done } else { Exit::Unavailable };
+    }
+    if !well {
+        let why = status.get("error").and_then(Json::as_str).unwrap_or("it does not say why");
+        complain(&format!("the node cannot serve: {}", placet_engine::diagnostic::inert(why)), None);
+        return Exit::Unavailable;
     }
     let text = |key: &str| match status.get(key) {
         Some(Json::String(text)) => placet_engine::diagnostic::inert(text).into_owned(),

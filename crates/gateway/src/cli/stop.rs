@@ -46,18 +46,21 @@ pub(super) fn stop(arguments: &StopArguments) -> Exit {
         complain("there is no place for the STOP file: neither HOME nor XDG_RUNTIME_DIR is set", None);
         return Exit::Unavailable;
     };
-    if let Err(why) = drop_file(&file, &arguments.reason) {
-        complain(&format!("the STOP file could not be written: {why}"), None);
-        return Exit::Unavailable;
-    }
-    say(&format!("stopped: {}", file.display()));
     let mut exit = Exit::Done;
+    match drop_file(&file, &arguments.reason) {
+        Ok(()) => drop(say(&format!("stopped: {}", file.display()))),
+        // The nodes that answer are told all the same.
+        Err(why) => {
+            complain(&format!("the STOP file could not be written: {why}"), Some("nodes inside `placet mcp -- COMMAND` are not stopped"));
+            exit = Exit::Unavailable;
+        }
+    }
     for socket in operator_sockets() {
         match answer(tell(&socket, "stop", &operator(), &arguments.reason)) {
             Ok(()) => drop(say(&format!("stopped: {}", socket.display()))),
             Err(Silent::Gone) => {}
             Err(Silent::Failed(why)) => {
-                complain(&format!("{}: {why}; the STOP file holds it all the same", socket.display()), None);
+                complain(&format!("{}: {why}", socket.display()), None);
                 exit = Exit::Unavailable;
             }
         }

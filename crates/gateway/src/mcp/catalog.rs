@@ -18,6 +18,9 @@ use placet_engine::{
 
 use super::wire::{self, FROM_SERVER};
 
+/// Findings of one server that are told at all; a server that makes up more is not worth listening to.
+const TOLD: usize = 1_000;
+
 /// A definition and the text in which it is served.
 #[derive(Clone, Debug)]
 pub struct Accepted {
@@ -32,6 +35,8 @@ pub struct Accepted {
 pub struct Book {
     accepted: Mutex<BTreeMap<ToolName, Accepted>>,
     closed: Mutex<bool>,
+    /// Findings that a person has heard of.
+    told: Mutex<BTreeSet<(String, String)>>,
 }
 
 /// What one connection's server offers, held against the book.
@@ -59,12 +64,24 @@ impl Book {
     /// A book with these definitions in it, written down earlier.
     pub fn of(accepted: impl IntoIterator<Item = Accepted>) -> Self {
         let by_name = accepted.into_iter().map(|accepted| (accepted.definition.name.clone(), accepted));
-        Self { accepted: Mutex::new(by_name.collect()), closed: Mutex::new(false) }
+        Self { accepted: Mutex::new(by_name.collect()), ..Self::default() }
     }
 
     /// Nothing more is accepted at first contact.
     pub fn close(&self) {
         *self.closed.lock() = true;
+    }
+
+    /// The findings of a listing that nobody has heard of yet, each with the tools that it is about.
+    pub fn news(&self, listing: &Listing) -> BTreeMap<String, Vec<String>> {
+        let mut told = self.told.lock();
+        let mut news = BTreeMap::<String, Vec<String>>::new();
+        for (tool, finding) in &listing.findings {
+            if told.len() < TOLD && told.insert((tool.clone(), finding.clone())) {
+                news.entry(finding.clone()).or_default().push(tool.clone());
+            }
+        }
+        news
     }
 
     /// The definitions in it.
@@ -100,7 +117,7 @@ impl Book {
                 // Two tools of one name: nobody can say which is meant, so neither is called.
                 listing.texts.remove(&tool);
                 listing.offers.insert(tool, Offer::Changed);
-                listing.findings.insert(shown, "is listed twice".to_owned());
+                listing.findings.insert(shown, "listed twice, so not callable".to_owned());
                 continue;
             }
             let known = match accepted.get(&tool) {
@@ -111,7 +128,7 @@ impl Book {
                     fresh
                 }
                 None => {
-                    listing.findings.insert(shown, "has no level, so it cannot be called".to_owned());
+                    listing.findings.insert(shown, "without a level, so not callable".to_owned());
                     continue;
                 }
             };
@@ -120,7 +137,7 @@ impl Book {
                 listing.offers.insert(tool, Offer::Accepted(known.definition));
             } else {
                 listing.offers.insert(tool, Offer::Changed);
-                listing.findings.insert(shown, "is not the tool that was accepted".to_owned());
+                listing.findings.insert(shown, "not the tool that was accepted".to_owned());
             }
         }
         listing
@@ -137,7 +154,7 @@ impl Listing {
             self.offers.insert(tool, Offer::Unusable(why.as_str().into()));
         }
         let shown = placet_engine::diagnostic::inert(name).into_owned();
-        self.findings.insert(shown, format!("cannot be used: {why}"));
+        self.findings.insert(shown, format!("not usable: {why}"));
     }
 }
 

@@ -56,9 +56,10 @@ pub fn unknown(id: &str, action: &str, shape: Shape, decision_id: String) -> Str
     refusal(id, shape, "allow", &words::told_unknown(action), decision_id)
 }
 
-/// The answer to a request that is refused without having been judged.
-pub fn unjudged(id: &str, shape: Shape, told: &Told) -> String {
-    refusal(id, shape, "deny", told, String::new())
+/// The answer to a request that is refused without having been judged, or that was judged and lost; then with
+/// the identifier of its decision.
+pub fn unjudged(id: &str, shape: Shape, told: &Told, decision_id: String) -> String {
+    refusal(id, shape, "deny", told, decision_id)
 }
 
 fn refusal(id: &str, shape: Shape, decision: &str, told: &Told, decision_id: String) -> String {
@@ -72,10 +73,13 @@ fn refusal(id: &str, shape: Shape, decision: &str, told: &Told, decision_id: Str
 }
 
 fn result(id: &str, shape: Shape, text: &str, decision: Object, is_error: bool) -> String {
+    let Shape::ToolResult { modern } = shape else {
+        return wire::error(id, REFUSED, text, Some(&Json::Object(decision)));
+    };
     let content = Object::from([("type", Json::from("text")), ("text", Json::from(text))]);
     let meta = Object::from([(DECISION, Json::Object(decision))]);
     let mut result = Object::new();
-    if shape == (Shape::ToolResult { modern: true }) {
+    if modern {
         result.insert("resultType", "complete");
     }
     result.insert("content", Json::Array(vec![Json::Object(content)]));

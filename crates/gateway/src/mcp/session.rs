@@ -191,13 +191,19 @@ impl<S: Store> Session<S> {
             Ok(FromClient::Request { id, method, params }) => {
                 let twice = self.state.lock().open.insert(id.clone(), Open::default()).is_some();
                 let asked = Asked { seq, id, again };
-                tasks.spawn(async move {
+                let request = async move {
                     if twice {
                         session.error(&asked, -32600, "this `id` is in use by a request that is not answered yet").await;
                     } else {
                         session.request(&asked, &method, params).await;
                     }
-                });
+                };
+                // What is said again opens the connection for what comes after it, so it is done first.
+                if again {
+                    request.await;
+                } else {
+                    tasks.spawn(request);
+                }
             }
             Ok(FromClient::Notification { method, params }) => {
                 self.notification(seq, &method, params).await;
@@ -327,7 +333,7 @@ impl<S: Store> Session<S> {
     async fn unjudged(&self, asked: &Asked, method: &str, reason: DenyReason) {
         let shape = self.shape(method);
         let told = words::told(&Denial::because(reason), method, Disclose::Reason);
-        self.finish(asked, &refusal::unjudged(asked.id.as_json(), shape, &told)).await;
+        self.finish(asked, &refusal::unjudged(asked.id.as_json(), shape, &told, String::new())).await;
     }
 
     /// The last word on a request. A client that cancelled it hears no more of it.

@@ -180,20 +180,19 @@ impl<S: Store> Session<S> {
             engine.policy().level(&action).is_some()
         };
         let listing = Arc::new(self.settings.book.hold_against(&entries, has_level));
-        for (tool, finding) in &listing.findings {
-            let what = format!("server {}: tool `{tool}` {finding}", self.settings.server);
-            (self.settings.log)(&what);
-            let now = self.gate.clock().now().wall;
+        for (finding, tools) in self.settings.book.news(&listing) {
+            let server = &self.settings.server;
+            (self.settings.log)(&format!("server `{server}`: {finding}: {}", tools.join(", ")));
             let record = Record::new(
                 Kind::Catalogue,
-                now,
+                self.gate.clock().now().wall,
                 [
-                    ("server", Json::from(self.settings.server.as_str())),
-                    ("tool", Json::from(tool.as_str())),
-                    ("finding", Json::from(finding.as_str())),
+                    ("server", Json::from(server.as_str())),
+                    ("finding", Json::from(finding)),
+                    ("tools", Json::Array(tools.into_iter().map(Json::from).collect())),
                 ],
             );
-            // The finding stands whether or not it could be recorded: the tool is not callable.
+            // The finding stands whether or not it could be recorded: these tools are not callable.
             drop(self.gate.note(record).await);
         }
         self.state.lock().listed = Some(Arc::clone(&listing));
@@ -335,7 +334,8 @@ impl<S: Store> Through<'_, S> {
                 let why = "the boundary's own process ended; a read can be made again".to_owned();
                 let denial = Denial::because(DenyReason::UpstreamUnavailable(why));
                 let disclose = placet_engine::policy::config::Disclose::Reason;
-                refusal::unjudged(id, self.shape, &words::told(&denial, self.name, disclose))
+                let told = words::told(&denial, self.name, disclose);
+                refusal::unjudged(id, self.shape, &told, call.id.to_string())
             }
             Some(Level::Write | Level::Execute | Level::Delete) | None => {
                 refusal::unknown(id, self.name, self.shape, call.id.to_string())

@@ -111,9 +111,12 @@ impl<S: Store> Session<S> {
             return;
         }
         if method == "notifications/tools/list_changed" {
-            self.state.lock().listed = None;
-            // If that cannot be kept, calls are refused for the same reason.
-            drop(self.gate.catalogue_changed(&self.settings.server).await);
+            // A server that says so again before anybody looked has said nothing new.
+            let known = self.state.lock().listed.take().is_some();
+            if known {
+                // If that cannot be kept, calls are refused for the same reason.
+                drop(self.gate.catalogue_changed(&self.settings.server).await);
+            }
         }
         let params = params.map(wire::without_ours);
         let Some(params) = params.as_deref() else {

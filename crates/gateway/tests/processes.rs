@@ -1,0 +1,397 @@
+//! Real processes: the binary under test, tool servers and clients, killed at any moment.
+//!
+//! This file is its own runner: started with `spy LOG` it is the tool server. Otherwise it runs its tests, one
+//! after the other, and says so as `cargo test` does. `PLACET_BIN` tests another build of the binary,
+//! `PLACET_KILL_ROUNDS` sets how often it is killed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    panic::catch_unwind,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use placet_engine::json::{Json, Limits, parse};
+use placet_store::sqlite::Reader;
+use placet_testkit::{
+    client::{Client, code, text},
+    spy,
+};
+use sha2::{Digest as _, Sha256};
+
+const TESTS: [(&str, fn()); 9] = [
+    ("kill_9_leaves_each_write_with_its_intent_and_each_intent_with_an_outcome", kill_inline),
+    ("kill_9_of_the_node_under_four_clients_loses_and_repeats_nothing", kill_node),
+    ("a_stop_file_stops_a_node_inside_a_process", stop_file),
+    ("a_stop_outlives_the_node_and_a_resume_ends_it", stop_and_resume),
+    ("a_second_node_on_one_state_is_refused_and_says_who_holds_it", second_node),
+    ("a_state_path_that_is_too_long_for_a_socket_is_refused", long_path),
+    ("a_client_without_the_right_secret_is_not_let_in", wrong_secret),
+    ("a_server_that_dies_in_the_middle_of_a_call_makes_a_write_unknown", server_dies),
+    ("the_scenario_prints_byte_for_byte", scenario),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if let [mode, log] = arguments.as_slice() {
+        if mode == "spy" {
+            spy::serve(Path::new(log)).expect("the spy serves");
+            return ExitCode::SUCCESS;
+        }
+    }
+    let wanted = arguments.iter().find(|argument| !argument.starts_with('-'));
+    let chosen: Vec<_> = TESTS.iter().filter(|(name, _)| wanted.is_none_or(|part| name.contains(part.as_str()))).collect();
+    if arguments.iter().any(|argument| argument == "--list") {
+        chosen.iter().for_each(|(name, _)| println!("{name}: test"));
+        return ExitCode::SUCCESS;
+    }
+    println!("\nrunning {} tests", chosen.len());
+    let mut failed = 0;
+    for (name, test) in &chosen {
+        let outcome = catch_unwind(test);
+        println!("test {name} ... {}", if outcome.is_ok() { "ok" } else { "FAILED" });
+        failed += usize::from(outcome.is_err());
+    }
+    let word = if failed == 0 { "ok" } else { "FAILED" };
+    let (passed, out) = (chosen.len() - failed, TESTS.len() - chosen.len());
+    println!("\ntest result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {out} filtered out\n");
+    ExitCode::from(u8::from(failed > 0))
+}
+
+fn placet() -> Command {
+    let mut command = Command::new(env::var_os("PLACET_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_placet").into()));
+    command.env_remove("PLACET_STATE").env_remove("PLACET_CONFIG");
+    command
+}
+
+fn rounds(default: usize) -> usize {
+    env::var("PLACET_KILL_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(default)
+}
+
+/// Numbers that differ from round to round and are the same in each run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+/// A home of its own: configuration, state, runtime folder, and a spy as tool server.
+struct Home {
+    root: tempfile::TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        let home = Self { root: tempfile::tempdir().unwrap() };
+        for folder in ["config/placet/clients", "state", "run"] {
+            fs::create_dir_all(home.path(folder)).unwrap();
+        }
+        home.secret("desk", "a secret");
+        let digest: String = Sha256::digest(b"a secret").iter().map(|byte| format!("{byte:02x}")).collect();
+        let exe = env::current_exe().unwrap();
+        let config = format!(
+            "[servers.spy]\ncommand = [\"{}\", \"spy\", \"{}\"]\n\
+             [servers.spy.tools]\nread_it = \"read\"\nwrite_it = \"write\"\ndelete_it = \"delete\"\n\
+             [clients.desk]\ncredential = \"sha256:{digest}\"\nagent = \"assistant\"\nservers = [\"spy\"]\n\
+             [agents.assistant]\nlevels = [\"read\", \"write\"]\n",
+            exe.display(),
+            home.log().display(),
+        );
+        fs::write(home.path("config/placet/placet.toml"), config).unwrap();
+        home
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.root.path().join(below)
+    }
+
+    fn log(&self) -> PathBuf {
+        self.path("reached.log")
+    }
+
+    fn secret(&self, client: &str, secret: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.path(&format!("config/placet/clients/{client}.key"));
+        fs::write(&path, secret).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    fn placet(&self, arguments: &[&str]) -> Command {
+        let mut command = placet();
+        command.args(arguments);
+        command.env("HOME", self.root.path()).env("XDG_CONFIG_HOME", self.path("config"));
+        command.env("XDG_STATE_HOME", self.path("state")).env("XDG_RUNTIME_DIR", self.path("run"));
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.placet(arguments).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        (output.status.code().unwrap_or(-1), text)
+    }
+
+    fn node(&self) -> Option<i64> {
+        let (exit, text) = self.run(&["node", "status", "--json"]);
+        (exit == 0).then(|| parse(text.trim().as_bytes(), &Limits::EDGE).unwrap().get("pid").unwrap().as_i64().unwrap())
+    }
+
+    fn state(&self) -> PathBuf {
+        fs::read_dir(self.path("state/placet")).unwrap().next().unwrap().unwrap().path()
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        self.run(&["node", "stop"]);
+    }
+}
+
+/// What the store says of each token: how often it was allowed, and every outcome recorded for it.
+fn ledger(state: &Path) -> BTreeMap<String, Vec<String>> {
+    let reader = Reader::open(state).unwrap();
+    let mut tokens = BTreeMap::new();
+    let mut of_call = BTreeMap::new();
+    for entry in reader.after(0, u32::MAX).unwrap() {
+        let record = parse(entry.body.as_bytes(), &Limits::EDGE).unwrap();
+        let (Some(call), Some(kind)) = (entry.call, record.get("kind").and_then(Json::as_str)) else { continue };
+        match kind {
+            "intent" => {
+                let arguments = reader.intent(call).unwrap().unwrap().arguments;
+                let arguments = parse(arguments.as_bytes(), &Limits::EDGE).unwrap();
+                let token = arguments.get("token").and_then(Json::as_str).unwrap().to_owned();
+                of_call.insert(call, token.clone());
+                tokens.entry(token).or_insert_with(Vec::new);
+            }
+            "outcome" => {
+                let outcome = record.get("outcome").and_then(Json::as_str).unwrap().to_owned();
+                tokens.get_mut(&of_call[&call]).unwrap().push(outcome);
+            }
+            _ => {}
+        }
+    }
+    tokens
+}
+
+fn assert_once_each(reached: &[String]) {
+    let distinct: BTreeSet<_> = reached.iter().collect();
+    assert_eq!(distinct.len(), reached.len(), "a call reached the tool twice");
+}
+
+fn kill_inline() {
+    let folder = tempfile::tempdir().unwrap();
+    let (state, log) = (folder.path().join("state"), folder.path().join("reached.log"));
+    let exe = env::current_exe().unwrap();
+    let start = || {
+        let mut command = placet();
+        command.args(["mcp", "--write", "write_it", "--state"]).arg(&state).arg("--").arg(&exe).arg("spy").arg(&log);
+        command.env("XDG_RUNTIME_DIR", folder.path()).stderr(std::process::Stdio::null());
+        Client::start(&mut command).unwrap()
+    };
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let mut answered = BTreeSet::new();
+    for round in 0..rounds(25) {
+        let mut client = start();
+        let calls = 1 + dice.below(24);
+        let tokens: Vec<_> = (0..calls).map(|call| format!("r{round}c{call}")).collect();
+        let ids: BTreeMap<_, _> =
+            tokens.iter().map(|token| (client.call("write_it", token).unwrap(), token.clone())).collect();
+        for _ in 0..dice.below(calls + 1) {
+            let answer = client.message().unwrap();
+            if text(&answer).starts_with("done") {
+                answered.insert(ids[&answer.get("id").unwrap().as_i64().unwrap()].clone());
+            }
+        }
+        client.kill().unwrap();
+        spy::wait_for_end(&log).unwrap();
+    }
+    // The last start settles what the last kill left.
+    start().leave().unwrap();
+    let reached = spy::reached(&log).unwrap();
+    assert_once_each(&reached);
+    let ledger = ledger(&state);
+    for token in &reached {
+        assert!(ledger.contains_key(token), "{token} reached the tool without an intent");
+    }
+    for token in &answered {
+        assert!(reached.contains(token), "{token} was answered and never reached the tool");
+    }
+    for (token, outcomes) in &ledger {
+        assert_eq!(outcomes.len(), 1, "{token} has the outcomes {outcomes:?}");
+        let unreached = !reached.contains(token);
+        assert!(!(unreached && outcomes[0] == "succeeded"), "{token} succeeded and never reached the tool");
+    }
+    let unknown = ledger.values().filter(|outcomes| outcomes[0] == "unknown").count();
+    println!("{} intents, {} reached the tool, {unknown} unknown", ledger.len(), reached.len());
+}
+
+fn kill_node() {
+    let home = Home::new();
+    let kills = (rounds(25) / 5).max(3);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let answers: Vec<(String, Json)> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..4)
+            .map(|number| {
+                let (home, done) = (&home, &done);
+                scope.spawn(move || {
+                    let mut client = Client::start(&mut home.placet(&["mcp", "spy", "--client", "desk"])).unwrap();
+                    let mut answers = Vec::new();
+                    let mut call = 0;
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                        let token = format!("n{number}c{call}");
+                        let id = client.call("write_it", &token).unwrap();
+                        answers.push((token, client.answer(id).unwrap()));
+                        call += 1;
+                    }
+                    answers
+                })
+            })
+            .collect();
+        let mut dice = Dice(0x2545_f491_4f6c_dd1d);
+        for _ in 0..kills {
+            // As many looks at the node as the dice say are between two kills: no clock is asked.
+            for _ in 0..=dice.below(6) {
+                home.node();
+            }
+            if let Some(pid) = home.node() {
+                Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    });
+    home.run(&["node", "stop"]);
+    spy::wait_for_end(&home.log()).unwrap();
+    // Another start settles what the last kill left.
+    home.run(&["call", "spy/write_it", "{\"token\":\"last\"}"]);
+    let reached = spy::reached(&home.log()).unwrap();
+    assert_once_each(&reached);
+    let ledger = ledger(&home.state());
+    for (token, answer) in &answers {
+        match (text(answer).starts_with("done"), code(answer).as_deref()) {
+            (true, _) => assert!(reached.contains(token), "{token} was answered and never reached the tool"),
+            (false, Some("outcome_unknown")) => assert!(ledger.contains_key(token), "{token} is unknown to the record"),
+            (false, Some("upstream_unavailable" | "busy")) => {
+                assert!(!reached.contains(token), "{token} was said to be unsent and reached the tool");
+            }
+            (false, _) => panic!("{token} was answered with {}", answer.compact()),
+        }
+    }
+    for token in &reached {
+        assert!(ledger.contains_key(token), "{token} reached the tool without an intent");
+    }
+    println!("{} calls answered, {} reached the tool, {kills} kills", answers.len(), reached.len());
+}
+
+fn stop_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("reached.log");
+    let mut command = placet();
+    command.args(["mcp", "--write", "write_it", "--"]).arg(env::current_exe().unwrap()).arg("spy").arg(&log);
+    command.env("XDG_RUNTIME_DIR", folder.path()).stderr(std::process::Stdio::null());
+    let mut client = Client::start(&mut command).unwrap();
+    let mut propose = |token: &str| {
+        let id = client.call("write_it", token).unwrap();
+        client.answer(id).unwrap()
+    };
+    assert_eq!(text(&propose("before")), "done before");
+    fs::create_dir_all(folder.path().join("placet")).unwrap();
+    fs::write(folder.path().join("placet/STOP"), "").unwrap();
+    assert_eq!(code(&propose("under")).as_deref(), Some("stopped"));
+    fs::remove_file(folder.path().join("placet/STOP")).unwrap();
+    assert_eq!(text(&propose("after")), "done after");
+    assert_eq!(spy::reached(&log).unwrap(), ["before", "after"]);
+}
+
+fn stop_and_resume() {
+    let home = Home::new();
+    let call = |token: &str| home.run(&["call", "spy/write_it", &format!("{{\"token\":\"{token}\"}}")]);
+    assert_eq!(call("one"), (0, "done one\n".to_owned()));
+    assert_eq!(home.run(&["stop", "--all", "--reason", "a test"]).0, 0);
+    assert_eq!(call("two").0, 3);
+    assert_eq!(home.run(&["node", "stop"]).0, 0);
+    // Without the file the node's own memory of the stop is what holds.
+    fs::remove_file(home.path("run/placet/STOP")).unwrap();
+    assert_eq!(call("three").0, 3);
+    assert_eq!(home.run(&["resume", "--reason", "the test is over"]).0, 0);
+    assert_eq!(call("four"), (0, "done four\n".to_owned()));
+    assert_eq!(spy::reached(&home.log()).unwrap(), ["one", "four"]);
+}
+
+fn second_node() {
+    let home = Home::new();
+    assert_eq!(home.run(&["call", "spy/read_it", "{\"token\":\"one\"}"]).0, 0);
+    let pid = home.node().unwrap();
+    let (exit, said) = home.run(&["node", "run"]);
+    assert_eq!(exit, 7);
+    assert!(said.contains(&format!("in use by process {pid}")), "{said}");
+    assert_eq!(home.run(&["call", "spy/read_it", "{\"token\":\"two\"}"]).0, 0, "the first node goes on");
+}
+
+fn long_path() {
+    let home = Home::new();
+    let long = home.path(&"x".repeat(120));
+    let mut command = home.placet(&["call", "spy/read_it", "{\"token\":\"one\"}"]);
+    let output = command.env("XDG_RUNTIME_DIR", &long).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(7), "{said}");
+    assert!(said.contains("path of more than 100 bytes"), "{said}");
+    assert!(spy::reached(&home.log()).unwrap().is_empty());
+}
+
+fn wrong_secret() {
+    let home = Home::new();
+    home.secret("desk", "another secret");
+    let (exit, said) = home.run(&["call", "spy/read_it", "{\"token\":\"one\"}"]);
+    assert_eq!(exit, 3, "{said}");
+    assert!(said.contains("its credential is none of this file's clients"), "{said}");
+    assert!(spy::reached(&home.log()).unwrap().is_empty());
+}
+
+fn server_dies() {
+    let home = Home::new();
+    let mut client = Client::start(&mut home.placet(&["mcp", "--client", "desk"])).unwrap();
+    let id = client.call("write_it", "die").unwrap();
+    let answer = client.answer(id).unwrap();
+    assert_eq!(code(&answer).as_deref(), Some("outcome_unknown"), "{}", answer.compact());
+    let id = client.call("write_it", "later").unwrap();
+    let answer = client.answer(id).unwrap();
+    assert_eq!(code(&answer).as_deref(), Some("upstream_unavailable"), "{}", answer.compact());
+    client.leave().unwrap();
+    let ledger = ledger(&home.state());
+    assert_eq!(ledger["die"], ["unknown"]);
+    assert!(!ledger.contains_key("later"));
+}
+
+fn scenario() {
+    let output = placet().args(["demo", "allowed-actions"]).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), SCENARIO);
+    let output = placet().args(["demo", "budget"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not built yet"));
+}
+
+const SCENARIO: &str = r#"
+=== STEP 1 ===
+Model call: {"action": "read_user", "parameters": {"user_id": 42}}
+Gateway result: {"ok": true, "action": "read_user", "history": [{...}], "result": {"ok": true, "user": {"id": 42, "name": "Anna", "status": "active"}}}
+
+=== STEP 2 ===
+Model call: {"action": "send_webhook", "parameters": {"event": "user-reviewed"}}
+Gateway result: {"ok": false, "action": "send_webhook", "history": [{...}], "error": "action 'send_webhook' is blocked by policy (level=execute)"}
+
+=== STEP 3 ===
+Model call: {"action": "update_user_status", "parameters": {"user_id": 42, "status": "paused"}}
+Gateway result: {"ok": true, "action": "update_user_status", "history": [{...}], "result": {"ok": true, "user": {"id": 42, "name": "Anna", "status": "paused"}}}
+
+=== STEP 4 ===
+Model call: {"action": "delete_user", "parameters": {"user_id": 42}}
+Gateway result: {"ok": false, "action": "delete_user", "history": [{...}], "error": "action 'delete_user' is blocked by policy (level=delete)"}
+
+Done: policy boundary demonstrated.
+"#;

@@ -20,7 +20,7 @@ use placet_testkit::{
 };
 use sha2::{Digest as _, Sha256};
 
-const TESTS: [(&str, fn()); 9] = [
+const TESTS: [(&str, fn()); 10] = [
     ("kill_9_leaves_each_write_with_its_intent_and_each_intent_with_an_outcome", kill_inline),
     ("kill_9_of_the_node_under_four_clients_loses_and_repeats_nothing", kill_node),
     ("a_stop_file_stops_a_node_inside_a_process", stop_file),
@@ -30,13 +30,15 @@ const TESTS: [(&str, fn()); 9] = [
     ("a_client_without_the_right_secret_is_not_let_in", wrong_secret),
     ("a_server_that_dies_in_the_middle_of_a_call_makes_a_write_unknown", server_dies),
     ("the_scenario_prints_byte_for_byte", scenario),
+    ("the_cases_hold_through_placet_mcp", cases),
 ];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    if let [mode, log] = arguments.as_slice() {
+    if let [mode, log, rest @ ..] = arguments.as_slice() {
         if mode == "spy" {
-            spy::serve(Path::new(log)).expect("the spy serves");
+            let offers = rest.first().map(|file| fs::read_to_string(file).expect("what the spy offers"));
+            spy::serve(Path::new(log), offers).expect("the spy serves");
             return ExitCode::SUCCESS;
         }
     }
@@ -93,18 +95,23 @@ impl Home {
             fs::create_dir_all(home.path(folder)).unwrap();
         }
         home.secret("desk", "a secret");
-        let digest: String = Sha256::digest(b"a secret").iter().map(|byte| format!("{byte:02x}")).collect();
         let exe = env::current_exe().unwrap();
         let config = format!(
             "[servers.spy]\ncommand = [\"{}\", \"spy\", \"{}\"]\n\
              [servers.spy.tools]\nread_it = \"read\"\nwrite_it = \"write\"\ndelete_it = \"delete\"\n\
-             [clients.desk]\ncredential = \"sha256:{digest}\"\nagent = \"assistant\"\nservers = [\"spy\"]\n\
-             [agents.assistant]\nlevels = [\"read\", \"write\"]\n",
+             [agents.assistant]\nlevels = [\"read\", \"write\"]\n{}",
             exe.display(),
             home.log().display(),
+            home.client("assistant", "spy"),
         );
         fs::write(home.path("config/placet/placet.toml"), config).unwrap();
         home
+    }
+
+    /// The table of the client whose secret this home has.
+    fn client(&self, agent: &str, server: &str) -> String {
+        let digest: String = Sha256::digest(b"a secret").iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("[clients.desk]\ncredential = \"sha256:{digest}\"\nagent = \"{agent}\"\nservers = [\"{server}\"]\n")
     }
 
     fn path(&self, below: &str) -> PathBuf {
@@ -374,6 +381,45 @@ fn scenario() {
     let output = placet().args(["demo", "budget"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("not built yet"));
+}
+
+fn cases() {
+    let cases = placet_testkit::cases::all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../cases"));
+    for case in &cases {
+        let home = Home::new();
+        let offers = home.path("offers.json");
+        fs::write(&offers, case.offers()).unwrap();
+        let exe = env::current_exe().unwrap();
+        let command =
+            format!("[\"{}\", \"spy\", \"{}\", \"{}\"]", exe.display(), home.log().display(), offers.display());
+        let config = case.config(&command) + &home.client("support", "crm");
+        fs::write(home.path("config/placet/placet.toml"), config).unwrap();
+        if case.stopped() {
+            fs::create_dir_all(home.path("run/placet")).unwrap();
+            fs::write(home.path("run/placet/STOP"), "").unwrap();
+        }
+        let mut client = Client::start(&mut home.placet(&["mcp", "--client", "desk"])).unwrap();
+        for (at, step) in case.steps.iter().enumerate() {
+            let place = format!("{}: {}, step {}", case.file.display(), case.name, at + 1);
+            let before = spy::reached(&home.log()).unwrap().len();
+            let meta = step.dry_run.as_ref();
+            let meta = meta.map_or(String::new(), |kind| format!(",\"_meta\":{{\"dev.placet/dry_run\":\"{kind}\"}}"));
+            let name = Json::from(step.call.as_str()).compact();
+            let params = format!("{{\"name\":{name},\"arguments\":{}{meta}}}", step.arguments);
+            let id = client.ask("tools/call", &params).unwrap();
+            let answer = client.answer(id).unwrap();
+            let meta = answer.get("result").and_then(|result| result.get("_meta"));
+            let wire = meta.and_then(|meta| meta.get("dev.placet/decision"));
+            let decision = wire.map_or("allow", |wire| wire.get("decision").and_then(Json::as_str).unwrap());
+            assert_eq!(decision, step.decision, "{place}: {}", answer.compact());
+            let told = step.told.as_ref().or(step.code.as_ref());
+            assert_eq!(code(&answer).as_ref(), told, "{place}: {}", answer.compact());
+            let reached = spy::reached(&home.log()).unwrap().len() > before;
+            assert_eq!(reached, step.reached, "{place}: {}", answer.compact());
+        }
+        client.leave().unwrap();
+    }
+    println!("{} cases", cases.len());
 }
 
 const SCENARIO: &str = r#"

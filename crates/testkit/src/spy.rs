@@ -40,12 +40,22 @@ pub fn reached(log: &Path) -> io::Result<Vec<String>> {
     }
 }
 
-/// Serves on standard streams until its input ends. A token `die` ends it in the middle of the call.
+/// The tools of a server that is given none.
+fn own_tools() -> String {
+    let tools = TOOLS.map(|tool| {
+        format!("{{\"name\":\"{tool}\",\"inputSchema\":{{\"type\":\"object\",\"properties\":{{\"token\":{{\"type\":\"string\"}}}},\"required\":[\"token\"]}}}}")
+    });
+    format!("{{\"tools\":[{}]}}", tools.join(","))
+}
+
+/// Serves on standard streams until its input ends, and offers [`TOOLS`] or what `offers` says as the result of
+/// `tools/list`. A token `die` ends it in the middle of the call.
 ///
 /// # Errors
 ///
 /// If a stream or the log fails.
-pub fn serve(log: &Path) -> io::Result<()> {
+pub fn serve(log: &Path, offers: Option<String>) -> io::Result<()> {
+    let offers = offers.unwrap_or_else(own_tools);
     let lock = File::options().create(true).truncate(false).write(true).open(lock_of(log))?;
     lock.lock_shared()?;
     let mut log = File::options().append(true).create(true).open(log)?;
@@ -62,14 +72,10 @@ pub fn serve(log: &Path) -> io::Result<()> {
             "initialize" => {
                 "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"tools\":{}},\"serverInfo\":{\"name\":\"spy\",\"version\":\"1\"}}".to_owned()
             }
-            "tools/list" => {
-                let tools = TOOLS.map(|tool| {
-                    format!("{{\"name\":\"{tool}\",\"inputSchema\":{{\"type\":\"object\",\"properties\":{{\"token\":{{\"type\":\"string\"}}}},\"required\":[\"token\"]}}}}")
-                });
-                format!("{{\"tools\":[{}]}}", tools.join(","))
-            }
+            "tools/list" => offers.clone(),
             "tools/call" => {
-                let token = argument("token").and_then(Json::as_str).unwrap_or("none");
+                let tool = params.and_then(|params| params.get("name")).and_then(Json::as_str).unwrap_or("none");
+                let token = argument("token").and_then(Json::as_str).unwrap_or(tool);
                 // One write of the whole line: what is in the log was done.
                 log.write_all(format!("{token}\n").as_bytes())?;
                 if token == "die" {

@@ -3,6 +3,12 @@
 //! Prints medians of calls one at a time, then sizes and starting times. The same program is the tool server,
 //! and the process that only copies bytes. Nothing is asserted: figures are for reading.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a measurement that cannot go on should say so and end"
+)]
+
 use std::{
     env, fs, io,
     path::{Path, PathBuf},
@@ -98,16 +104,24 @@ fn measure() {
         command.args(&words[1..]).stderr(Stdio::null());
         command
     };
-    let inline: Vec<&str> = ["mcp", "--read", "read_it", "--write", "write_it", "--"].into_iter().chain(spy).collect();
+    let inline: Vec<&str> =
+        ["mcp", "--read", "read_it", "--write", "write_it", "--"].into_iter().chain(spy).collect();
     let mut ways: Vec<(&str, Client)> = vec![
         ("direct", Client::start(&mut command(&spy)).expect("direct")),
-        ("one copying process", Client::start(&mut command(&[&[spy[0], "copy"], &spy[..]].concat())).expect("one")),
+        (
+            "one copying process",
+            Client::start(&mut command(&[&[spy[0], "copy"], &spy[..]].concat())).expect("one"),
+        ),
         (
             "two copying processes",
-            Client::start(&mut command(&[&[spy[0], "copy", spy[0], "copy"], &spy[..]].concat())).expect("two"),
+            Client::start(&mut command(&[&[spy[0], "copy", spy[0], "copy"], &spy[..]].concat()))
+                .expect("two"),
         ),
         ("placet mcp, node inside", Client::start(&mut home.placet(&inline)).expect("inside")),
-        ("placet mcp, attached", Client::start(&mut home.placet(&["mcp", "--client", "desk"])).expect("attached")),
+        (
+            "placet mcp, attached",
+            Client::start(&mut home.placet(&["mcp", "--client", "desk"])).expect("attached"),
+        ),
     ];
     let mut medians = vec![Vec::new(); ways.len()];
     // In turn, so that what the machine does besides is shared by all.
@@ -123,7 +137,11 @@ fn measure() {
     println!("a read, one in flight, median of {ROUNDS} rounds of {CALLS} calls:");
     for ((name, _), medians) in ways.iter().zip(&mut medians) {
         let this = median(medians);
-        println!("  {name:24} {:7.1} µs   added {:7.1} µs", micros(this), micros(this.saturating_sub(direct)));
+        println!(
+            "  {name:24} {:7.1} µs   added {:7.1} µs",
+            micros(this),
+            micros(this.saturating_sub(direct))
+        );
     }
     let write = median_of_calls(&mut ways[4].1, "write_it", 100);
     println!("a write, attached, its intent on disk first: {:.1} µs", micros(write));
@@ -132,8 +150,10 @@ fn measure() {
     let thin = ways[4].1.process().id();
     println!("  thin client {:6.1} MiB", resident(thin));
     let status = home.placet(&["node", "status", "--json"]).output().expect("status");
-    let status = parse(String::from_utf8_lossy(&status.stdout).trim().as_bytes(), &Limits::EDGE).expect("status");
-    let node = status.get("pid").and_then(Json::as_i64).and_then(|pid| u32::try_from(pid).ok()).expect("a node");
+    let status =
+        parse(String::from_utf8_lossy(&status.stdout).trim().as_bytes(), &Limits::EDGE).expect("status");
+    let node =
+        status.get("pid").and_then(Json::as_i64).and_then(|pid| u32::try_from(pid).ok()).expect("a node");
     println!("  node        {:6.1} MiB", resident(node));
 
     println!("from start to the answer to `initialize`, median of 9:");

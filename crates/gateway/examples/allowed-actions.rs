@@ -48,6 +48,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         // The model reads this, and goes on by other means where it was refused.
         println!("{}", reply.to_json());
     }
-    assert_eq!(users.lock().get(&42).map(String::as_str), Some("paused"), "the world changed as policy allowed");
+    assert_eq!(
+        users.lock().get(&42).map(String::as_str),
+        Some("paused"),
+        "the world changed as policy allowed"
+    );
     Ok(())
 }

@@ -239,13 +239,16 @@ fn reattach(shared: &Shared, attachment: &Attachment) -> Result<Option<UnixStrea
         shared.quiet.notify_all();
         return Ok(None);
     }
-    let lost: Vec<u64> =
-        link.pending.iter().filter(|(_, pending)| pending.last_words.is_some()).map(|(seq, _)| *seq).collect();
+    let lost: Vec<u64> = link
+        .pending
+        .iter()
+        .filter(|(_, pending)| pending.last_words.is_some())
+        .map(|(seq, _)| *seq)
+        .collect();
     for seq in &lost {
-        if let Some(words) = link.pending.remove(seq).and_then(|pending| pending.last_words) {
-            if !say(&words) {
-                std::process::exit(0);
-            }
+        let words = link.pending.remove(seq).and_then(|pending| pending.last_words);
+        if words.is_some_and(|words| !say(&words)) {
+            std::process::exit(0);
         }
     }
     shared.quiet.notify_all();
@@ -380,8 +383,20 @@ enum Started {
 /// Starts a node in the background, with an environment of its own, and waits until it listens.
 fn start_node(places: &Places) -> Started {
     const KEPT: [&str; 14] = [
-        "HOME", "USER", "LOGNAME", "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SHELL",
-        "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "PATH",
+        "LANG",
+        "LC_ALL",
+        "LC_CTYPE",
+        "TZ",
+        "TMPDIR",
+        "SHELL",
+        "XDG_RUNTIME_DIR",
+        "XDG_STATE_HOME",
+        "XDG_CONFIG_HOME",
+        "XDG_CACHE_HOME",
     ];
     let program: PathBuf = match std::env::current_exe() {
         Ok(program) => program,

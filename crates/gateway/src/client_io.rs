@@ -56,20 +56,18 @@ enum Stream {
 /// A descriptor of our own for a stream, so that waiting for it changes nothing for others who share it.
 fn own(stream: impl AsFd, path: &str, flags: OFlags) -> io::Result<Stream> {
     let kind = FileType::from_raw_mode(rustix::fs::fstat(&stream)?.st_mode);
-    match kind {
-        FileType::Fifo => {
-            let again = rustix::fs::open(path, flags | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty());
-            // Where there is no such path, the shared descriptor serves.
-            Ok(Stream::Pipe(again.map_or_else(|_| stream.as_fd().try_clone_to_owned(), Ok)?))
-        }
-        FileType::Socket => {
-            let socket = std::os::unix::net::UnixStream::from(stream.as_fd().try_clone_to_owned()?);
-            socket.set_nonblocking(true)?;
-            Ok(Stream::Socket(UnixStream::from_std(socket)?))
-        }
-        // Files and terminals, which are read by a thread.
-        _ => Ok(Stream::Other),
+    if kind == FileType::Fifo {
+        let again = rustix::fs::open(path, flags | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty());
+        // Where there is no such path, the shared descriptor serves.
+        return Ok(Stream::Pipe(again.map_or_else(|_| stream.as_fd().try_clone_to_owned(), Ok)?));
     }
+    if kind == FileType::Socket {
+        let socket = std::os::unix::net::UnixStream::from(stream.as_fd().try_clone_to_owned()?);
+        socket.set_nonblocking(true)?;
+        return Ok(Stream::Socket(UnixStream::from_std(socket)?));
+    }
+    // Files and terminals, which are read by a thread.
+    Ok(Stream::Other)
 }
 
 /// Reads messages, one a line, until the client is gone or nobody takes them any more.

@@ -50,10 +50,12 @@ pub struct LoadError(pub String);
 /// [`LoadError`] with every mistake that was found.
 pub fn load(path: &Path) -> Result<Loaded, LoadError> {
     let wrong = |what: String| LoadError(format!("error: {what}\n"));
-    let source =
-        fs::read_to_string(path).map_err(|cause| wrong(format!("cannot read `{}`: {cause}", path.display())))?;
+    let source = fs::read_to_string(path)
+        .map_err(|cause| wrong(format!("cannot read `{}`: {cause}", path.display())))?;
     let read = config::read(&source);
-    let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+    let name = path
+        .file_name()
+        .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
     let Some(config) = read.config else { return Err(LoadError(render(&read.findings, &name, &source))) };
     let lock = Lock::beside(path).map_err(|error| wrong(error.to_string()))?;
     let mut findings = read.findings;
@@ -92,14 +94,19 @@ fn unlocked(config: &Config, lock: Option<&Lock>) -> Vec<Finding> {
         };
     };
     let known = |server: &ServerName, tool: &str| {
-        lock.servers.get(server).is_some_and(|tools| tools.iter().any(|known| known.definition.name.as_str() == tool))
+        lock.servers
+            .get(server)
+            .is_some_and(|tools| tools.iter().any(|known| known.definition.name.as_str() == tool))
     };
-    let missing = config.servers.iter().flat_map(|(server, entry)| entry.tools.keys().map(move |tool| (server, tool)));
+    let missing =
+        config.servers.iter().flat_map(|(server, entry)| entry.tools.keys().map(move |tool| (server, tool)));
     missing
         .filter(|(server, tool)| !known(server, tool.as_str()))
         .map(|(server, tool)| {
             warning(
-                format!("tool `{server}/{tool}` is not in placet.lock, so it is taken as it is at first contact"),
+                format!(
+                    "tool `{server}/{tool}` is not in placet.lock, so it is taken as it is at first contact"
+                ),
                 "`placet init` writes what a server offers into placet.lock",
             )
         })
@@ -133,7 +140,8 @@ fn resolve(text: &Text) -> Result<String, String> {
             if metadata.permissions().mode() & 0o077 != 0 {
                 return Err(format!("`{path}` can be read by others; `chmod 600` it first"));
             }
-            let secret = fs::read_to_string(path).map_err(|cause| format!("cannot read `{path}`: {cause}"))?;
+            let secret =
+                fs::read_to_string(path).map_err(|cause| format!("cannot read `{path}`: {cause}"))?;
             Ok(secret.trim_end_matches(['\n', '\r']).to_owned())
         }
     };

@@ -32,7 +32,8 @@ pub fn find(client: Option<&str>) -> Result<String, String> {
         }
         None => only()?,
     };
-    let metadata = fs::metadata(&path).map_err(|cause| format!("cannot read `{}`: {cause}", path.display()))?;
+    let metadata =
+        fs::metadata(&path).map_err(|cause| format!("cannot read `{}`: {cause}", path.display()))?;
     if metadata.permissions().mode() & 0o077 != 0 {
         return Err(format!("`{}` can be read by others; `chmod 600` it first", path.display()));
     }
@@ -43,7 +44,8 @@ pub fn find(client: Option<&str>) -> Result<String, String> {
 
 fn only() -> Result<PathBuf, String> {
     let folder = place::config_home().map_err(|error| error.to_string())?.join("clients");
-    let entries = fs::read_dir(&folder).map_err(|cause| format!("cannot read `{}`: {cause}", folder.display()))?;
+    let entries =
+        fs::read_dir(&folder).map_err(|cause| format!("cannot read `{}`: {cause}", folder.display()))?;
     let mut keys = entries.filter_map(|entry| {
         let path = entry.ok()?.path();
         (path.extension()? == "key").then_some(path)

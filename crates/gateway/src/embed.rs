@@ -491,7 +491,10 @@ impl Reply {
     fn new(action: &str, reply: gate::Reply<Json>, history: History) -> Self {
         let id = reply.call.id.to_string();
         let allowed = |decision: &str| {
-            Json::Object(Object::from([("decision", Json::from(decision)), ("decision_id", Json::from(id.as_str()))]))
+            Json::Object(Object::from([
+                ("decision", Json::from(decision)),
+                ("decision_id", Json::from(id.as_str())),
+            ]))
         };
         let refused = |decision, told: Told| {
             let wire = Json::Object(words::wire(decision, &told, id.clone()));

@@ -81,7 +81,10 @@ impl Frame {
     pub fn head(bytes: &[u8; HEAD]) -> io::Result<(Kind, u64, usize)> {
         let wrong = |what| io::Error::new(io::ErrorKind::InvalidData, what);
         let [kind, s0, s1, s2, s3, s4, s5, s6, s7, l0, l1, l2, l3] = *bytes;
-        let kind = Kind::ALL.into_iter().find(|known| *known as u8 == kind).ok_or_else(|| wrong("an unknown frame"))?;
+        let kind = Kind::ALL
+            .into_iter()
+            .find(|known| *known as u8 == kind)
+            .ok_or_else(|| wrong("an unknown frame"))?;
         let length = u32::from_be_bytes([l0, l1, l2, l3]) as usize;
         if length > PAYLOAD_MAX {
             return Err(wrong("a frame that is too long"));

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use placet_engine::{
+    approval::ApprovalRequest,
     call::{Call, CallId, DigestKey, Proposal},
     decide::{self, Engine, Outcome, Verdict},
     decision::{Allowed, Decision, Denial, DenyReason, Plan},
-    approval::ApprovalRequest,
     level::Level,
     limits,
     names::ServerName,
@@ -329,7 +329,10 @@ impl<S: Store> Gate<S> {
         let record = Record::new(
             Kind::Catalogue,
             now,
-            [("server", server.as_str().into()), ("finding", "the server says that its list of tools changed".into())],
+            [
+                ("server", server.as_str().into()),
+                ("finding", "the server says that its list of tools changed".into()),
+            ],
         );
         self.store.commit::<Queued>(decide::advance(Advance::Catalogue, record)).await?;
         self.follow().await
@@ -356,7 +359,10 @@ fn unremembered<T>(error: &StoreError) -> Answer<T> {
 /// A new identifier. Without randomness there is none, and without one nothing is judged.
 fn draw() -> CallId {
     let mut bytes = [0; 12];
-    #[expect(clippy::expect_used, reason = "a system without randomness cannot make unguessable identifiers")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a system without randomness cannot make unguessable identifiers"
+    )]
     getrandom::fill(&mut bytes).expect("the system gives random bytes");
     CallId::from_random(bytes)
 }

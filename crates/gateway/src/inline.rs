@@ -77,13 +77,17 @@ pub async fn serve(inline: Inline) -> Result<(), String> {
         }
     };
     if !left_open.is_empty() {
-        log(&format!("{} calls of an earlier run have no recorded outcome; they are unknown", left_open.len()));
+        log(&format!(
+            "{} calls of an earlier run have no recorded outcome; they are unknown",
+            left_open.len()
+        ));
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let latch = Latch::new(place::account_stop_file().into_iter().collect());
     // Until the server has said what it offers, nothing can be called.
     let nothing = policy(&agent, held, &server, &[], &[])?;
-    let gate = Gate::new(nothing, store, latch, key, Arc::clone(&clock), &left_open).await.map_err(display)?;
+    let gate =
+        Gate::new(nothing, store, latch, key, Arc::clone(&clock), &left_open).await.map_err(display)?;
 
     let learn: Learn = {
         let (agent, server, globs, log, clock) =

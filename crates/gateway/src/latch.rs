@@ -108,7 +108,8 @@ impl Latch {
     fn stop_file(&self) -> Option<Timestamp> {
         self.stop_files.iter().find_map(|path| match std::fs::symlink_metadata(path) {
             Ok(found) => {
-                let written = found.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+                let written =
+                    found.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
                 let micros = written.unwrap_or(Duration::ZERO).as_micros();
                 Some(Timestamp(u64::try_from(micros).unwrap_or(u64::MAX)))
             }

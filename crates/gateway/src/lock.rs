@@ -49,7 +49,9 @@ impl Lock {
     pub fn beside(config: &Path) -> Result<Option<Self>, LockError> {
         let path = config.with_extension("lock");
         match std::fs::read_to_string(&path) {
-            Ok(text) => Self::read(&text).map(Some).map_err(|error| LockError(format!("`{}`: {error}", path.display()))),
+            Ok(text) => Self::read(&text)
+                .map(Some)
+                .map_err(|error| LockError(format!("`{}`: {error}", path.display()))),
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(cause) => Err(LockError(format!("cannot read `{}`: {cause}", path.display()))),
         }
@@ -61,16 +63,16 @@ impl Lock {
     ///
     /// [`LockError`] with the first thing that is wrong.
     pub fn read(text: &str) -> Result<Self, LockError> {
-        let document: DocumentMut =
-            text.parse().map_err(|error: toml_edit::TomlError| LockError(format!("not TOML: {}", error.message())))?;
+        let document: DocumentMut = text
+            .parse()
+            .map_err(|error: toml_edit::TomlError| LockError(format!("not TOML: {}", error.message())))?;
         if document.get("version").and_then(Item::as_integer) != Some(1) {
             return Err(LockError("`version` must be 1".to_owned()));
         }
         let mut lock = Self::default();
         let servers = document.get("servers").and_then(Item::as_table_like);
         for (name, entry) in servers.into_iter().flat_map(|servers| servers.iter()) {
-            let server: ServerName =
-                name.parse().map_err(|error| LockError(format!("{error}")))?;
+            let server: ServerName = name.parse().map_err(|error| LockError(format!("{error}")))?;
             let tools = entry.get("tools").and_then(Item::as_array_of_tables);
             let accepted = tools.into_iter().flat_map(ArrayOfTables::iter).map(|tool| accepted(name, tool));
             lock.servers.insert(server, accepted.collect::<Result<_, _>>()?);
@@ -107,11 +109,17 @@ impl Lock {
 fn accepted(server: &str, tool: &Table) -> Result<Accepted, LockError> {
     let text = |key: &str| tool.get(key).and_then(Item::as_str).unwrap_or_default();
     let name = text("name");
-    let wrong = |what: String| LockError(format!("tool `{server}/{}`: {what}", placet_engine::diagnostic::inert(name)));
-    let json: Json = parse(text("definition").as_bytes(), &DEFINITION).map_err(|error| wrong(error.to_string()))?;
+    let wrong = |what: String| {
+        LockError(format!("tool `{server}/{}`: {what}", placet_engine::diagnostic::inert(name)))
+    };
+    let json: Json =
+        parse(text("definition").as_bytes(), &DEFINITION).map_err(|error| wrong(error.to_string()))?;
     let definition = Definition::read(&json).map_err(|error| wrong(error.to_string()))?;
     let stands = |key: &str, digest: Shape| Shape::parse(text(key)) == Some(digest);
-    if definition.name.as_str() != name || !stands("shape", definition.shape) || !stands("whole", definition.whole) {
+    if definition.name.as_str() != name
+        || !stands("shape", definition.shape)
+        || !stands("whole", definition.whole)
+    {
         return Err(wrong("its definition does not have the digests that stand beside it".to_owned()));
     }
     Ok(Accepted { definition: Arc::new(definition), text: text("definition").into() })

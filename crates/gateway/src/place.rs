@@ -78,7 +78,9 @@ impl Places {
         let config = config.canonicalize().map_err(|cause| PlaceError::Config(config, cause))?;
         let name = short_digest(&config);
         let state = match state {
-            Some(state) => std::path::absolute(state).map_err(|cause| PlaceError::Folder(state.to_owned(), cause))?,
+            Some(state) => {
+                std::path::absolute(state).map_err(|cause| PlaceError::Folder(state.to_owned(), cause))?
+            }
             None => match env::var_os("PLACET_STATE").filter(|state| !state.is_empty()) {
                 Some(state) => PathBuf::from(state),
                 None => home("XDG_STATE_HOME", ".local/state")?.join("placet").join(&name),
@@ -121,7 +123,8 @@ impl Places {
 
 /// The file that stops every node of this account while it exists.
 pub fn account_stop_file() -> Option<PathBuf> {
-    let home = runtime_home().or_else(|| home("XDG_STATE_HOME", ".local/state").ok().map(|home| home.join("placet")));
+    let home = runtime_home()
+        .or_else(|| home("XDG_STATE_HOME", ".local/state").ok().map(|home| home.join("placet")));
     home.map(|home| home.join("STOP"))
 }
 

@@ -5,11 +5,11 @@
 //! policy text, other agents and approvers never appear.
 
 use placet_engine::{
+    approval::ApprovalRequest,
     decision::{Code, Denial, DenyReason, Plan, Retry},
     json::{Json, Object},
     level::Level,
     policy::config::Disclose,
-    approval::ApprovalRequest,
 };
 
 /// What an agent is told.
@@ -54,7 +54,9 @@ pub fn told(denial: &Denial, action: &str, disclose: Disclose) -> Told {
         reason @ DenyReason::DryRunUnsupported => {
             (reason.code(), format!("`{action}` cannot say what it would do, so there is no dry run of it"))
         }
-        reason @ DenyReason::Busy => (reason.code(), "too much is going on to decide this safely now".to_owned()),
+        reason @ DenyReason::Busy => {
+            (reason.code(), "too much is going on to decide this safely now".to_owned())
+        }
         reason @ DenyReason::StoreUnavailable => {
             (reason.code(), "this call cannot be recorded now, so it is not made".to_owned())
         }
@@ -78,7 +80,8 @@ pub fn told_waiting(request: &ApprovalRequest, action: &str) -> Told {
 
 /// What an agent is told of a call whose outcome nobody knows.
 pub fn told_unknown(action: &str) -> Told {
-    let sentence = format!("`{action}` was sent, but no definite answer came back: it may or may not have happened");
+    let sentence =
+        format!("`{action}` was sent, but no definite answer came back: it may or may not have happened");
     Told { code: Code::OutcomeUnknown, sentence, next: next(Code::OutcomeUnknown) }
 }
 
@@ -121,7 +124,9 @@ fn next(code: Code) -> &'static str {
         Code::TooLarge => "send less in one call",
         Code::Stopped => "do not call tools until a person resumes; tell the user",
         Code::DryRunUnsupported => "ask for a dry run of kind `validate`, or ask the user",
-        Code::Busy | Code::StoreUnavailable | Code::UpstreamUnavailable => "try again later, or go on without it",
+        Code::Busy | Code::StoreUnavailable | Code::UpstreamUnavailable => {
+            "try again later, or go on without it"
+        }
         Code::ApprovalPending => "go on with other work, and make the same call again later",
         Code::OutcomeUnknown => "do not repeat it blindly: read the current state first, or ask the user",
         Code::Bug => "tell the user",

@@ -4,6 +4,14 @@
 //! after the other, and says so as `cargo test` does. `PLACET_BIN` tests another build of the binary,
 //! `PLACET_KILL_ROUNDS` sets how often it is killed.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on should say so and end"
+)]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
@@ -35,15 +43,16 @@ const TESTS: [(&str, fn()); 10] = [
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    if let [mode, log, rest @ ..] = arguments.as_slice() {
-        if mode == "spy" {
-            let offers = rest.first().map(|file| fs::read_to_string(file).expect("what the spy offers"));
-            spy::serve(Path::new(log), offers).expect("the spy serves");
-            return ExitCode::SUCCESS;
-        }
+    if let [mode, log, rest @ ..] = arguments.as_slice()
+        && mode == "spy"
+    {
+        let offers = rest.first().map(|file| fs::read_to_string(file).expect("what the spy offers"));
+        spy::serve(Path::new(log), offers).expect("the spy serves");
+        return ExitCode::SUCCESS;
     }
     let wanted = arguments.iter().find(|argument| !argument.starts_with('-'));
-    let chosen: Vec<_> = TESTS.iter().filter(|(name, _)| wanted.is_none_or(|part| name.contains(part.as_str()))).collect();
+    let chosen: Vec<_> =
+        TESTS.iter().filter(|(name, _)| wanted.is_none_or(|part| name.contains(part.as_str()))).collect();
     if arguments.iter().any(|argument| argument == "--list") {
         chosen.iter().for_each(|(name, _)| println!("{name}: test"));
         return ExitCode::SUCCESS;
@@ -57,12 +66,15 @@ fn main() -> ExitCode {
     }
     let word = if failed == 0 { "ok" } else { "FAILED" };
     let (passed, out) = (chosen.len() - failed, TESTS.len() - chosen.len());
-    println!("\ntest result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {out} filtered out\n");
+    println!(
+        "\ntest result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {out} filtered out\n"
+    );
     ExitCode::from(u8::from(failed > 0))
 }
 
 fn placet() -> Command {
-    let mut command = Command::new(env::var_os("PLACET_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_placet").into()));
+    let mut command =
+        Command::new(env::var_os("PLACET_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_placet").into()));
     command.env_remove("PLACET_STATE").env_remove("PLACET_CONFIG");
     command
 }
@@ -111,7 +123,9 @@ impl Home {
     /// The table of the client whose secret this home has.
     fn client(&self, agent: &str, server: &str) -> String {
         let digest: String = Sha256::digest(b"a secret").iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("[clients.desk]\ncredential = \"sha256:{digest}\"\nagent = \"{agent}\"\nservers = [\"{server}\"]\n")
+        format!(
+            "[clients.desk]\ncredential = \"sha256:{digest}\"\nagent = \"{agent}\"\nservers = [\"{server}\"]\n"
+        )
     }
 
     fn path(&self, below: &str) -> PathBuf {
@@ -139,13 +153,16 @@ impl Home {
 
     fn run(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.placet(arguments).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let text =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         (output.status.code().unwrap_or(-1), text)
     }
 
     fn node(&self) -> Option<i64> {
         let (exit, text) = self.run(&["node", "status", "--json"]);
-        (exit == 0).then(|| parse(text.trim().as_bytes(), &Limits::EDGE).unwrap().get("pid").unwrap().as_i64().unwrap())
+        (exit == 0).then(|| {
+            parse(text.trim().as_bytes(), &Limits::EDGE).unwrap().get("pid").unwrap().as_i64().unwrap()
+        })
     }
 
     fn state(&self) -> PathBuf {
@@ -166,7 +183,9 @@ fn ledger(state: &Path) -> BTreeMap<String, Vec<String>> {
     let mut of_call = BTreeMap::new();
     for entry in reader.after(0, u32::MAX).unwrap() {
         let record = parse(entry.body.as_bytes(), &Limits::EDGE).unwrap();
-        let (Some(call), Some(kind)) = (entry.call, record.get("kind").and_then(Json::as_str)) else { continue };
+        let (Some(call), Some(kind)) = (entry.call, record.get("kind").and_then(Json::as_str)) else {
+            continue;
+        };
         match kind {
             "intent" => {
                 let arguments = reader.intent(call).unwrap().unwrap().arguments;
@@ -196,7 +215,13 @@ fn kill_inline() {
     let exe = env::current_exe().unwrap();
     let start = || {
         let mut command = placet();
-        command.args(["mcp", "--write", "write_it", "--state"]).arg(&state).arg("--").arg(&exe).arg("spy").arg(&log);
+        command
+            .args(["mcp", "--write", "write_it", "--state"])
+            .arg(&state)
+            .arg("--")
+            .arg(&exe)
+            .arg("spy")
+            .arg(&log);
         command.env("XDG_RUNTIME_DIR", folder.path()).stderr(std::process::Stdio::null());
         Client::start(&mut command).unwrap()
     };
@@ -246,7 +271,8 @@ fn kill_node() {
             .map(|number| {
                 let (home, done) = (&home, &done);
                 scope.spawn(move || {
-                    let mut client = Client::start(&mut home.placet(&["mcp", "spy", "--client", "desk"])).unwrap();
+                    let mut client =
+                        Client::start(&mut home.placet(&["mcp", "spy", "--client", "desk"])).unwrap();
                     let mut answers = Vec::new();
                     let mut call = 0;
                     while !done.load(std::sync::atomic::Ordering::Relaxed) {
@@ -282,7 +308,9 @@ fn kill_node() {
     for (token, answer) in &answers {
         match (text(answer).starts_with("done"), code(answer).as_deref()) {
             (true, _) => assert!(reached.contains(token), "{token} was answered and never reached the tool"),
-            (false, Some("outcome_unknown")) => assert!(ledger.contains_key(token), "{token} is unknown to the record"),
+            (false, Some("outcome_unknown")) => {
+                assert!(ledger.contains_key(token), "{token} is unknown to the record")
+            }
             (false, Some("upstream_unavailable" | "busy")) => {
                 assert!(!reached.contains(token), "{token} was said to be unsent and reached the tool");
             }
@@ -390,8 +418,12 @@ fn cases() {
         let offers = home.path("offers.json");
         fs::write(&offers, case.offers()).unwrap();
         let exe = env::current_exe().unwrap();
-        let command =
-            format!("[\"{}\", \"spy\", \"{}\", \"{}\"]", exe.display(), home.log().display(), offers.display());
+        let command = format!(
+            "[\"{}\", \"spy\", \"{}\", \"{}\"]",
+            exe.display(),
+            home.log().display(),
+            offers.display()
+        );
         let config = case.config(&command) + &home.client("support", "crm");
         fs::write(home.path("config/placet/placet.toml"), config).unwrap();
         if case.stopped() {
@@ -403,7 +435,8 @@ fn cases() {
             let place = format!("{}: {}, step {}", case.file.display(), case.name, at + 1);
             let before = spy::reached(&home.log()).unwrap().len();
             let meta = step.dry_run.as_ref();
-            let meta = meta.map_or(String::new(), |kind| format!(",\"_meta\":{{\"dev.placet/dry_run\":\"{kind}\"}}"));
+            let meta = meta
+                .map_or(String::new(), |kind| format!(",\"_meta\":{{\"dev.placet/dry_run\":\"{kind}\"}}"));
             let name = Json::from(step.call.as_str()).compact();
             let params = format!("{{\"name\":{name},\"arguments\":{}{meta}}}", step.arguments);
             let id = client.ask("tools/call", &params).unwrap();

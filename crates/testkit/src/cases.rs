@@ -65,7 +65,10 @@ pub struct Step {
 ///
 /// If a file cannot be read, or a case has a member that is not known: a misspelt case must not pass.
 pub fn all(folder: &Path) -> Vec<Case> {
-    let mut files: Vec<_> = fs::read_dir(folder).expect("the folder of cases").map(|entry| entry.expect("a file").path()).collect();
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .expect("the folder of cases")
+        .map(|entry| entry.expect("a file").path())
+        .collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     files.sort();
     assert!(!files.is_empty(), "no cases in {}", folder.display());
@@ -74,13 +77,15 @@ pub fn all(folder: &Path) -> Vec<Case> {
 
 fn in_file(file: &Path) -> Vec<Case> {
     let text = fs::read_to_string(file).expect("a case file");
-    let cases: Vec<Value> = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let cases: Vec<Value> =
+        serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     cases
         .into_iter()
         .map(|case| {
             known(&case, &["name", "given", "steps"], file);
             known(&case["given"], &["tools", "offers", "schema", "agent", "guards", "stopped"], file);
-            let steps = case["steps"].as_array().expect("steps").iter().map(|step| read_step(step, file)).collect();
+            let steps =
+                case["steps"].as_array().expect("steps").iter().map(|step| read_step(step, file)).collect();
             let name = case["name"].as_str().expect("a name").to_owned();
             Case { file: file.to_owned(), name, given: case["given"].clone(), steps }
         })
@@ -104,7 +109,8 @@ fn read_step(step: &Value, file: &Path) -> Step {
 }
 
 fn known(value: &Value, keys: &[&str], file: &Path) {
-    for key in value.as_object().unwrap_or_else(|| panic!("{}: {value} is no mapping", file.display())).keys() {
+    for key in value.as_object().unwrap_or_else(|| panic!("{}: {value} is no mapping", file.display())).keys()
+    {
         assert!(keys.contains(&key.as_str()), "{}: `{key}` is not known here", file.display());
     }
 }
@@ -124,7 +130,8 @@ impl Case {
         }
         for list in ["allow", "deny"] {
             if let Some(tools) = agent[list].as_array() {
-                let full: Vec<_> = tools.iter().map(|tool| format!("\"crm/{}\"", tool.as_str().expect("a tool"))).collect();
+                let full: Vec<_> =
+                    tools.iter().map(|tool| format!("\"crm/{}\"", tool.as_str().expect("a tool"))).collect();
                 writeln!(text, "{list} = [{}]", full.join(", ")).expect("text");
             }
         }
@@ -148,10 +155,8 @@ impl Case {
 
     /// What the server offers, as the result of `tools/list`.
     pub fn offers(&self) -> String {
-        let schema = match &self.given["schema"] {
-            Value::Null => serde_json::json!({ "type": "object" }),
-            schema => schema.clone(),
-        };
+        let schema = &self.given["schema"];
+        let schema = if schema.is_null() { serde_json::json!({ "type": "object" }) } else { schema.clone() };
         let levelled = self.given["tools"].as_object().into_iter().flatten().map(|(tool, _)| tool.as_str());
         let besides = self.given["offers"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let tools: Vec<_> = levelled
@@ -190,7 +195,11 @@ impl Case {
                 client: "desk".parse().expect("a name"),
                 session: None,
                 action: Action::new("crm".parse().expect("a name"), tool),
-                arguments: parse(step.arguments.as_bytes(), &Limits::EDGE).expect("arguments").as_object().cloned().expect("an object"),
+                arguments: parse(step.arguments.as_bytes(), &Limits::EDGE)
+                    .expect("arguments")
+                    .as_object()
+                    .cloned()
+                    .expect("an object"),
                 meta: Object::new(),
                 mode: mode(step.dry_run.as_deref()),
             };

@@ -68,7 +68,9 @@ impl Client {
     pub fn ask(&mut self, method: &str, params: &str) -> io::Result<i64> {
         let id = self.next;
         self.next += 1;
-        self.line(&format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\",\"params\":{params}}}"))?;
+        self.line(&format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\",\"params\":{params}}}"
+        ))?;
         Ok(id)
     }
 
@@ -147,7 +149,8 @@ impl Drop for Client {
 /// The text of a result, or the message of an error.
 pub fn text(answer: &Json) -> String {
     let content = answer.get("result").and_then(|result| result.get("content")).and_then(Json::as_array);
-    let text = content.and_then(|items| items.first()).and_then(|item| item.get("text")).and_then(Json::as_str);
+    let text =
+        content.and_then(|items| items.first()).and_then(|item| item.get("text")).and_then(Json::as_str);
     let error = || answer.get("error").and_then(|error| error.get("message")).and_then(Json::as_str);
     text.or_else(error).unwrap_or_default().to_owned()
 }

@@ -3,7 +3,12 @@
 //!
 //! Nothing here is shipped. The server and the client are processes of their own, so that tests can kill them.
 
-#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on should say so and end")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should say so and end"
+)]
 
 pub mod cases;
 pub mod client;

@@ -63,7 +63,8 @@ pub fn serve(log: &Path, offers: Option<String>) -> io::Result<()> {
     for line in io::stdin().lock().lines() {
         let line = line?;
         let Ok(message) = parse(line.as_bytes(), &Limits::EDGE) else { continue };
-        let (Some(id), Some(method)) = (message.get("id"), message.get("method").and_then(Json::as_str)) else {
+        let (Some(id), Some(method)) = (message.get("id"), message.get("method").and_then(Json::as_str))
+        else {
             continue;
         };
         let params = message.get("params");

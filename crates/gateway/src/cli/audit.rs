@@ -54,7 +54,10 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 
 fn show(id: &str, json: bool, place: &PlaceArguments) -> Result<(), Exit> {
     let Some(call) = CallId::parse(id) else {
-        complain("a call's identifier is `d_` and 20 characters", Some("`placet audit tail` shows the last ones"));
+        complain(
+            "a call's identifier is `d_` and 20 characters",
+            Some("`placet audit tail` shows the last ones"),
+        );
         return Err(Exit::Usage);
     };
     let reader = open(place)?;
@@ -87,7 +90,8 @@ fn unreadable(error: &OpenError) -> Exit {
 
 fn print(entries: &[Entry], json: bool) {
     for entry in entries {
-        let line = if json { entry.body.clone() } else { format!("{:6} {}", entry.seq, readable(&entry.body)) };
+        let line =
+            if json { entry.body.clone() } else { format!("{:6} {}", entry.seq, readable(&entry.body)) };
         if !say(&line) {
             return;
         }
@@ -99,10 +103,7 @@ fn readable(body: &str) -> String {
     let Ok(Json::Object(record)) = parse(body.as_bytes(), &Limits::EDGE) else {
         return placet_engine::diagnostic::inert(body).into_owned();
     };
-    let text = |value: &Json| match value {
-        Json::String(text) => text.clone(),
-        other => other.compact(),
-    };
+    let text = |value: &Json| value.as_str().map_or_else(|| value.compact(), str::to_owned);
     let first = ["at", "kind", "call"];
     let head = first.iter().filter_map(|key| record.get(key).map(text));
     let rest = record.iter().filter(|(key, _)| !first.contains(key) && *key != "digest");

@@ -1,10 +1,6 @@
 //! `placet call`: one call through the boundary, as a client that attaches like any other.
 
-use std::{
-    io::Write as _,
-    os::unix::net::UnixStream,
-    time::Duration,
-};
+use std::{io::Write as _, os::unix::net::UnixStream, time::Duration};
 
 use clap::Args;
 use placet_engine::{
@@ -54,8 +50,10 @@ fn call(arguments: &Arguments) -> Result<Exit, Exit> {
         complain(what, hint);
         Exit::Usage
     };
-    let action: Action =
-        arguments.tool.parse().map_err(|error| usage(&format!("{error}"), Some("placet call crm/read_user '{\"user_id\": 42}'")))?;
+    let action: Action = arguments
+        .tool
+        .parse()
+        .map_err(|error| usage(&format!("{error}"), Some("placet call crm/read_user '{\"user_id\": 42}'")))?;
     let parameters = parse(arguments.arguments.as_bytes(), &Limits::EDGE)
         .map_err(|error| usage(&format!("the arguments cannot be read: {error}"), None))?;
     if parameters.as_object().is_none() {
@@ -105,7 +103,10 @@ struct Line {
 impl Line {
     /// Begins in the older era, or in the newer where the server speaks only that; what requests must carry.
     fn begin(&mut self) -> Result<Object, Exit> {
-        let about = Object::from([("name", Json::from("placet call")), ("version", Json::from(env!("CARGO_PKG_VERSION")))]);
+        let about = Object::from([
+            ("name", Json::from("placet call")),
+            ("version", Json::from(env!("CARGO_PKG_VERSION"))),
+        ]);
         let initialize = Object::from([
             ("protocolVersion", Json::from(crate::mcp::LEGACY[0])),
             ("capabilities", Json::Object(Object::new())),
@@ -188,7 +189,9 @@ fn show(answer: &Json, json: bool) -> Exit {
         (Some("plan"), _) => Exit::Done,
         (Some(_), _) => Exit::Bug,
         (None, _) => {
-            let failed = answer.get("result").is_none_or(|result| result.get("isError").and_then(Json::as_bool) == Some(true));
+            let failed = answer
+                .get("result")
+                .is_none_or(|result| result.get("isError").and_then(Json::as_bool) == Some(true));
             if failed { Exit::ToolFailed } else { Exit::Done }
         }
     }
@@ -197,7 +200,11 @@ fn show(answer: &Json, json: bool) -> Exit {
 /// The texts of a result, or the whole of what is no text.
 fn text(answer: &Json) -> String {
     if let Some(error) = answer.get("error") {
-        return error.get("message").and_then(Json::as_str).unwrap_or("the server answered with an error").to_owned();
+        return error
+            .get("message")
+            .and_then(Json::as_str)
+            .unwrap_or("the server answered with an error")
+            .to_owned();
     }
     let Some(result) = answer.get("result") else { return String::new() };
     let content = result.get("content").and_then(Json::as_array).unwrap_or_default();

@@ -47,7 +47,10 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     let scenes = match arguments.scene {
         Some(scene) if !BUILT.contains(&scene) => {
             let name = scene.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
-            complain(&format!("the scene `{name}` is not built yet"), Some("`placet demo` shows those that are"));
+            complain(
+                &format!("the scene `{name}` is not built yet"),
+                Some("`placet demo` shows those that are"),
+            );
             return Exit::Usage;
         }
         Some(scene) => vec![scene],
@@ -159,7 +162,9 @@ impl World {
             )
             .tool(Tool::new("send_webhook", Level::Execute).schema(event).run(move |args, _| {
                 send.sent.lock().push(text(&args, "event"));
-                async { Ok(Json::Object(Object::from([("ok", Json::from(true)), ("sent", Json::from(true))]))) }
+                async {
+                    Ok(Json::Object(Object::from([("ok", Json::from(true)), ("sent", Json::from(true))])))
+                }
             }))
             .tool(Tool::new("delete_user", Level::Delete).schema(user).run(move |args, _| {
                 let removed = delete.user(&args).map(|(id, _)| {
@@ -256,15 +261,22 @@ impl Stage<'_> {
         let write = gateway.execute(AGENT, "demo", "update_user_status", paused()).await?;
         held(read.ok(), "a read was refused")?;
         held(!write.ok() && world.status().as_deref() == Some("active"), "a write went through")?;
-        Ok(self.tell(&[&read, &write], "read-only", "the agent holds read; a write was refused, and user 42 is still active"))
+        Ok(self.tell(
+            &[&read, &write],
+            "read-only",
+            "the agent holds read; a write was refused, and user 42 is still active",
+        ))
     }
 
     async fn allow_list(&self) -> Result<bool, Broken> {
         let world = World::new();
-        let agent =
-            Agent::new(AGENT).holds([Level::Read, Level::Write]).allow("send_webhook").deny("update_user_status");
+        let agent = Agent::new(AGENT)
+            .holds([Level::Read, Level::Write])
+            .allow("send_webhook")
+            .deny("update_user_status");
         let gateway = world.gateway(self, agent).build().await?;
-        let send = gateway.execute(AGENT, "demo", "send_webhook", json!({ "event": "user-reviewed" })).await?;
+        let send =
+            gateway.execute(AGENT, "demo", "send_webhook", json!({ "event": "user-reviewed" })).await?;
         let write = gateway.execute(AGENT, "demo", "update_user_status", paused()).await?;
         held(send.ok() && world.sent.lock().len() == 1, "a tool allowed by name did not run")?;
         held(!write.ok() && world.status().as_deref() == Some("active"), "a denied tool ran")?;
@@ -277,7 +289,8 @@ impl Stage<'_> {
 
     async fn dry_run(&self) -> Result<bool, Broken> {
         let world = World::new();
-        let gateway = world.gateway(self, Agent::new(AGENT).holds([Level::Read, Level::Write])).build().await?;
+        let gateway =
+            world.gateway(self, Agent::new(AGENT).holds([Level::Read, Level::Write])).build().await?;
         let planned = gateway.dry_run(AGENT, "demo", "update_user_status", paused()).await?;
         let misspelt = json!({ "user_id": 42, "status": "asleep" });
         let wrong = gateway.dry_run(AGENT, "demo", "update_user_status", misspelt).await?;
@@ -293,7 +306,8 @@ impl Stage<'_> {
 
     async fn stop(&self) -> Result<bool, Broken> {
         let world = World::new();
-        let gateway = world.gateway(self, Agent::new(AGENT).holds([Level::Read, Level::Write])).build().await?;
+        let gateway =
+            world.gateway(self, Agent::new(AGENT).holds([Level::Read, Level::Write])).build().await?;
         gateway.stop("demo", "show it").await.map_err(|error| Broken::Build(BuildError::Store(error)))?;
         let stopped = gateway.execute(AGENT, "demo", "update_user_status", paused()).await?;
         held(!stopped.ok() && world.status().as_deref() == Some("active"), "a call ran under a stop")?;
@@ -319,7 +333,9 @@ impl Stage<'_> {
         }
         let refusals = || replies.iter().filter_map(|reply| reply.error());
         let blank = self.alone || say("");
-        blank && say(&format!("{scene}: {line}")) && refusals().all(|error| say(&format!("  refused: {error}")))
+        blank
+            && say(&format!("{scene}: {line}"))
+            && refusals().all(|error| say(&format!("  refused: {error}")))
     }
 }
 

@@ -60,7 +60,8 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         }
         return attached(arguments);
     }
-    let globs = given.into_iter().flat_map(|(level, globs)| globs.iter().map(move |glob| (level, glob.clone())));
+    let globs =
+        given.into_iter().flat_map(|(level, globs)| globs.iter().map(move |glob| (level, glob.clone())));
     let inline =
         Inline { globs: globs.collect(), command: arguments.command.clone(), state: arguments.state.clone() };
     let runtime = match runtime() {

@@ -52,7 +52,11 @@ impl From<Exit> for ExitCode {
 }
 
 #[derive(Debug, Parser)]
-#[command(name = "placet", version, about = "The boundary between an AI agent's model and the tools it can reach")]
+#[command(
+    name = "placet",
+    version,
+    about = "The boundary between an AI agent's model and the tools it can reach"
+)]
 #[command(disable_help_subcommand = true, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]

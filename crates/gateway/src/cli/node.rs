@@ -50,7 +50,10 @@ fn status(place: &PlaceArguments, json: bool) -> Exit {
         Err(exit) => return exit,
     };
     let Ok(status) = tell(&places.operator_socket(), "status", &operator(), "") else {
-        complain(&format!("no node runs for `{}`", places.config.display()), Some("a client starts one when it needs it"));
+        complain(
+            &format!("no node runs for `{}`", places.config.display()),
+            Some("a client starts one when it needs it"),
+        );
         return Exit::Unavailable;
     };
     let well = status.get("ok").and_then(Json::as_bool) == Some(true);
@@ -95,7 +98,10 @@ fn serve(place: &PlaceArguments) -> Exit {
     let first_word = |word: &str, why: &str| {
         // Whoever started us may have gone; then nobody needs the word.
         let mut out = std::io::stdout().lock();
-        writeln!(out, "{word}").and_then(|()| write!(out, "{why}")).and_then(|()| out.flush()).unwrap_or_default();
+        writeln!(out, "{word}")
+            .and_then(|()| write!(out, "{why}"))
+            .and_then(|()| out.flush())
+            .unwrap_or_default();
     };
     let places = match place.places() {
         Ok(places) => places,
@@ -108,7 +114,8 @@ fn serve(place: &PlaceArguments) -> Exit {
     // and then the terminal's signals are wanted.
     rustix::process::setsid().map(drop).unwrap_or_default();
     #[cfg(target_os = "linux")]
-    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).unwrap_or_default();
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+        .unwrap_or_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -51,7 +51,10 @@ pub(super) fn stop(arguments: &StopArguments) -> Exit {
         Ok(()) => drop(say(&format!("stopped: {}", file.display()))),
         // The nodes that answer are told all the same.
         Err(why) => {
-            complain(&format!("the STOP file could not be written: {why}"), Some("nodes inside `placet mcp -- COMMAND` are not stopped"));
+            complain(
+                &format!("the STOP file could not be written: {why}"),
+                Some("nodes inside `placet mcp -- COMMAND` are not stopped"),
+            );
             exit = Exit::Unavailable;
         }
     }
@@ -72,7 +75,8 @@ pub(super) fn resume(arguments: &ResumeArguments) -> Exit {
     let mut exit = Exit::Done;
     let mut sockets = operator_sockets();
     // A node that was stopped and has ended since remembers it: it is started to be told.
-    if let Ok(places) = place::Places::of(arguments.place.config.as_deref(), arguments.place.state.as_deref()) {
+    if let Ok(places) = place::Places::of(arguments.place.config.as_deref(), arguments.place.state.as_deref())
+    {
         let socket = places.operator_socket();
         if places.state.join("placet.db").exists() {
             if let Err(error) = crate::attach::ensure_node(&places) {

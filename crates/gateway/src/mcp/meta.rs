@@ -67,15 +67,22 @@ pub fn read(
             continue;
         }
         match key {
-            "progressToken" => match value {
-                Json::String(_) => read.progress = Some(value.compact()),
-                Json::Number(number) if number.as_i64().is_some() => read.progress = Some(value.compact()),
-                other => return Err(format!("`progressToken` must be a text or a whole number, not {}", other.kind())),
-            },
+            "progressToken" if value.as_str().is_some() || value.as_i64().is_some() => {
+                read.progress = Some(value.compact());
+            }
+            "progressToken" => {
+                return Err(format!(
+                    "`progressToken` must be a text or a whole number, not {}",
+                    value.kind()
+                ));
+            }
             CAPABILITIES => {
                 read.toward_server.insert(key, capabilities(value, requests)?);
             }
-            _ if key.starts_with(PROTOCOL) || TRACE.contains(&key) || listed.iter().any(|known| known == key) => {
+            _ if key.starts_with(PROTOCOL)
+                || TRACE.contains(&key)
+                || listed.iter().any(|known| known == key) =>
+            {
                 if key == VERSION {
                     read.version = value.as_str().map(str::to_owned);
                 }

@@ -193,7 +193,13 @@ impl<S: Store> Session<S> {
                 let asked = Asked { seq, id, again };
                 let request = async move {
                     if twice {
-                        session.error(&asked, -32600, "this `id` is in use by a request that is not answered yet").await;
+                        session
+                            .error(
+                                &asked,
+                                -32600,
+                                "this `id` is in use by a request that is not answered yet",
+                            )
+                            .await;
                     } else {
                         session.request(&asked, &method, params).await;
                     }
@@ -228,7 +234,10 @@ impl<S: Store> Session<S> {
             Err(what) => return self.error(asked, -32602, &what).await,
         };
         if let Some(unknown) = params.keys().find(|key| !row.params.contains(key)) {
-            let what = format!("`{}` is not a parameter of `{method}` here", placet_engine::diagnostic::inert(unknown));
+            let what = format!(
+                "`{}` is not a parameter of `{method}` here",
+                placet_engine::diagnostic::inert(unknown)
+            );
             return self.error(asked, -32602, &what).await;
         }
         let Some((era, child)) = self.ready(asked, method, &meta).await else { return };
@@ -249,9 +258,12 @@ impl<S: Store> Session<S> {
             (state.era, state.child.clone().filter(|child| !child.is_gone()))
         };
         match (era, child) {
-            (Some(Era::Modern) | None, _) if meta.version.as_deref().is_some_and(|version| version != MODERN) => {
+            (Some(Era::Modern) | None, _)
+                if meta.version.as_deref().is_some_and(|version| version != MODERN) =>
+            {
                 let data = Json::Object(Object::from([("supported", Json::Array(vec![Json::from(MODERN)]))]));
-                let line = wire::error(asked.id.as_json(), -32022, "this revision is not spoken here", Some(&data));
+                let line =
+                    wire::error(asked.id.as_json(), -32022, "this revision is not spoken here", Some(&data));
                 self.finish(asked, &line).await;
                 None
             }
@@ -274,7 +286,8 @@ impl<S: Store> Session<S> {
                 Some((Era::Modern, self.start(asked).await?))
             }
             (Some(Era::Legacy), None) => {
-                let reason = DenyReason::UpstreamUnavailable("it has ended; reconnect to start it again".to_owned());
+                let reason =
+                    DenyReason::UpstreamUnavailable("it has ended; reconnect to start it again".to_owned());
                 self.unjudged(asked, method, reason).await;
                 None
             }

@@ -94,14 +94,18 @@ const ENVELOPE: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "err
 ///
 /// [`Malformed`] with the JSON-RPC code and words for whoever wrote the client.
 pub fn from_client(line: &[u8], limits: &Limits) -> Result<FromClient, Malformed> {
-    let json = parse(line, limits)
-        .map_err(|error: ParseError| Malformed { id: guess(line, limits), ..Malformed::new(-32700, error) })?;
-    let Json::Object(mut message) = json else {
-        let what = match json {
-            Json::Array(_) => "batches are not taken; send one message at a time".to_owned(),
-            other => format!("a message is an object, not {}", other.kind()),
-        };
-        return Err(Malformed::new(-32600, what));
+    let json = parse(line, limits).map_err(|error: ParseError| Malformed {
+        id: guess(line, limits),
+        ..Malformed::new(-32700, error)
+    })?;
+    let mut message = match json {
+        Json::Object(message) => message,
+        Json::Array(_) => {
+            return Err(Malformed::new(-32600, "batches are not taken; send one message at a time"));
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {
+            return Err(Malformed::new(-32600, format!("a message is an object, not {}", json.kind())));
+        }
     };
     let id = message.get("id").and_then(Id::read);
     let wrong = |what: String| Malformed { id: id.clone(), code: -32600, what };

@@ -71,12 +71,11 @@ pub(super) async fn serve(node: &Arc<Node>, stream: UnixStream) {
                 _ = ending.wait_for(|ending| *ending) => return,
             };
             let Ok(Some(Frame { kind, seq, payload })) = frame else { return };
-            let again = match kind {
-                FrameKind::Message => false,
-                FrameKind::Again => true,
-                // Nothing else comes from a client that has been let in.
-                _ => return,
-            };
+            // Nothing else comes from a client that has been let in.
+            if !matches!(kind, FrameKind::Message | FrameKind::Again) {
+                return;
+            }
+            let again = kind == FrameKind::Again;
             if inbox.send(Inbound { seq, line: payload, again }).await.is_err() {
                 return;
             }
@@ -88,7 +87,8 @@ pub(super) async fn serve(node: &Arc<Node>, stream: UnixStream) {
 
 /// Who a client is and what it may reach, or why it is not let in.
 fn introduce(node: &Node, payload: &[u8]) -> Result<(Settings, i64), String> {
-    let hello = parse(payload, &Limits::EDGE).map_err(|error| format!("its introduction cannot be read: {error}"))?;
+    let hello =
+        parse(payload, &Limits::EDGE).map_err(|error| format!("its introduction cannot be read: {error}"))?;
     let text = |key: &str| hello.get(key).and_then(Json::as_str);
     if hello.get("protocol").and_then(Json::as_i64) != Some(PROTOCOL) {
         return Err(format!(

@@ -97,7 +97,9 @@ pub async fn serve(places: Places, ready: impl FnOnce()) -> Result<(), NodeError
     places.make().map_err(|error| system(&error))?;
     let opened = Sqlite::open(&places.state).map_err(|error| match error {
         held @ OpenError::Held { .. } => NodeError::Held(held),
-        other @ (OpenError::Io { .. } | OpenError::Database { .. } | OpenError::Format { .. }) => system(&other),
+        other @ (OpenError::Io { .. } | OpenError::Database { .. } | OpenError::Format { .. }) => {
+            system(&other)
+        }
     })?;
     let Loaded { config, policy, books, digest, warnings } =
         config::load(&places.config).map_err(|error| NodeError::Config(error.0))?;

@@ -91,8 +91,11 @@ pub fn tell(socket: &Path, command: &str, by: &str, reason: &str) -> std::io::Re
     let mut stream = Blocking::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let command =
-        Object::from([("command", Json::from(command)), ("by", Json::from(by)), ("reason", Json::from(reason))]);
+    let command = Object::from([
+        ("command", Json::from(command)),
+        ("by", Json::from(by)),
+        ("reason", Json::from(reason)),
+    ]);
     let frame = Frame { kind: Kind::Command, seq: 0, payload: Json::Object(command).compact().into_bytes() };
     stream.write_all(&frame.encode())?;
     let unread = || std::io::Error::new(std::io::ErrorKind::InvalidData, "the node's answer cannot be read");

@@ -131,11 +131,17 @@ impl Upstream for InProcess {
         match unpanicked(running).await {
             Ok(Ok(output)) => answered(output, Ending::Succeeded, None),
             Ok(Err(words)) => {
-                let failure = Object::from([("ok", Json::from(false)), ("error", Json::from(words.as_str()))]);
-                answered(Json::Object(failure), Ending::Failed, Some("the tool said that it failed".to_owned()))
+                let failure =
+                    Object::from([("ok", Json::from(false)), ("error", Json::from(words.as_str()))]);
+                answered(
+                    Json::Object(failure),
+                    Ending::Failed,
+                    Some("the tool said that it failed".to_owned()),
+                )
             }
             Err(Panicked) if tool.level == Level::Read => {
-                let failure = Object::from([("ok", Json::from(false)), ("error", Json::from("the tool panicked"))]);
+                let failure =
+                    Object::from([("ok", Json::from(false)), ("error", Json::from("the tool panicked"))]);
                 answered(Json::Object(failure), Ending::Failed, Some("the tool panicked".to_owned()))
             }
             Err(Panicked) => Ran::NoAnswer("the tool panicked".to_owned()),

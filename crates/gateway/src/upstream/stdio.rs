@@ -25,7 +25,7 @@ use placet_engine::{
 };
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
-    io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::unix::pipe,
     process::Command,
     sync::{Mutex as AsyncMutex, mpsc, oneshot, watch},
@@ -416,7 +416,7 @@ pub enum Sent {
 }
 
 /// Reads a server's stderr to its end, so that it never blocks on it.
-async fn drain(mut stderr: impl AsyncBufRead + AsyncRead + Unpin, log: Log) {
+async fn drain(mut stderr: impl AsyncBufRead + Unpin, log: Log) {
     const LINE: u64 = 16 << 10;
     let mut line = Vec::new();
     loop {

@@ -61,11 +61,15 @@ impl<S: Store> Session<S> {
                 };
                 (arguments, unsafe_integer)
             }
-            Some(other) => (Object::new(), Some(format!("`arguments` must be an object, not {}", other.kind()))),
+            Some(other) => {
+                (Object::new(), Some(format!("`arguments` must be an object, not {}", other.kind())))
+            }
         };
         let listing = match self.listing(child).await {
             Ok(listing) => listing,
-            Err(why) => return self.unjudged(asked, "tools/call", DenyReason::UpstreamUnavailable(why)).await,
+            Err(why) => {
+                return self.unjudged(asked, "tools/call", DenyReason::UpstreamUnavailable(why)).await;
+            }
         };
         // A name that no tool can have is a tool that does not exist: judged, refused and recorded like one.
         let tool = name.parse().unwrap_or_else(|_| ToolName::of_method("not-a-name"));
@@ -103,8 +107,14 @@ impl<S: Store> Session<S> {
         with_meta(&mut beside, meta.toward_server, None);
         let action = methods::action(&self.settings.server, method);
         let proposal = self.proposal(action, params, beside, meta.mode);
-        let through =
-            Through { session: self, child, asked, shape: Shape::Error, name: method, progress: meta.progress };
+        let through = Through {
+            session: self,
+            child,
+            asked,
+            shape: Shape::Error,
+            name: method,
+            progress: meta.progress,
+        };
         let reply = self.gate.handle(proposal, offer, &through).await;
         self.reply(asked, Shape::Error, method, reply).await;
     }
@@ -136,7 +146,13 @@ impl<S: Store> Session<S> {
     }
 
     /// The list that this agent sees: accepted definitions of the tools that it could be allowed to call.
-    pub(super) async fn tools(self: &Arc<Self>, asked: &Asked, era: Era, child: &Arc<Child>, params: &Object) {
+    pub(super) async fn tools(
+        self: &Arc<Self>,
+        asked: &Asked,
+        era: Era,
+        child: &Arc<Child>,
+        params: &Object,
+    ) {
         if params.contains("cursor") {
             return self.error(asked, -32602, "this list has one page, so there is no cursor").await;
         }
@@ -157,7 +173,9 @@ impl<S: Store> Session<S> {
         let result = match era {
             Era::Legacy => format!("{{\"tools\":[{tools}]}}"),
             Era::Modern => {
-                format!("{{\"resultType\":\"complete\",\"ttlMs\":0,\"cacheScope\":\"private\",\"tools\":[{tools}]}}")
+                format!(
+                    "{{\"resultType\":\"complete\",\"ttlMs\":0,\"cacheScope\":\"private\",\"tools\":[{tools}]}}"
+                )
             }
         };
         self.answer(asked, Ok(&result)).await;
@@ -217,7 +235,9 @@ impl<S: Store> Session<S> {
             let result = match response {
                 Ok(Response::Result(result)) => result,
                 // A server without tools may not know the method at all.
-                Ok(Response::Error(error)) if wire::member(&error, "code") == Some("-32601") => return Ok(entries),
+                Ok(Response::Error(error)) if wire::member(&error, "code") == Some("-32601") => {
+                    return Ok(entries);
+                }
                 Ok(Response::Error(_)) => return Err("it does not list its tools".to_owned()),
                 Err(Gone(why)) => return Err(why),
             };
@@ -286,7 +306,9 @@ impl<S: Store> Through<'_, S> {
     ) -> Ran<Response> {
         let open = self.session.state.lock().open.get(&self.asked.id).copied();
         if open.is_none_or(|open| open.cancelled) {
-            return Ran::NotSent(NotSent::Unavailable("the client cancelled the call before it was sent".to_owned()));
+            return Ran::NotSent(NotSent::Unavailable(
+                "the client cancelled the call before it was sent".to_owned(),
+            ));
         }
         if self.session.out.last_words(self.asked.seq, &self.last_words(call)).await.is_err() {
             return Ran::NotSent(NotSent::Unavailable("the client is gone".to_owned()));
@@ -305,14 +327,16 @@ impl<S: Store> Through<'_, S> {
     fn params(&self, call: &Call, number: u64) -> String {
         let mut beside = call.meta.clone();
         if self.progress.is_some() {
-            let mut meta = beside.remove("_meta").and_then(|meta| meta.as_object().cloned()).unwrap_or_default();
+            let mut meta =
+                beside.remove("_meta").and_then(|meta| meta.as_object().cloned()).unwrap_or_default();
             meta.insert("progressToken", integer(number));
             beside.insert("_meta", Json::Object(meta));
         }
         let arguments = call.arguments.canonical();
         let beside = Json::Object(beside).canonical();
         // Both texts are objects; joined without their braces they are one.
-        let inner = |object: &str| object.get(1..object.len().saturating_sub(1)).unwrap_or_default().to_owned();
+        let inner =
+            |object: &str| object.get(1..object.len().saturating_sub(1)).unwrap_or_default().to_owned();
         let parts = match call.action.tool.method() {
             Some(_) => vec![inner(arguments), inner(&beside)],
             None => {
@@ -352,7 +376,11 @@ impl<S: Store> Through<'_, S> {
             }
             Response::Result(result) if asks_for_input(result) => {
                 let allowed = self.may_ask(result);
-                let note = if allowed { "the server asks for input first" } else { "the server asked for input that it may not ask for" };
+                let note = if allowed {
+                    "the server asks for input first"
+                } else {
+                    "the server asked for input that it may not ask for"
+                };
                 if !allowed {
                     let error = "{\"code\":-32603,\"message\":\"the server asked for input that it may not ask for\"}";
                     return Ran::Answered {
@@ -373,7 +401,9 @@ impl<S: Store> Through<'_, S> {
     /// Whether everything that a result asks for is listed in the server's entry.
     fn may_ask(&self, result: &str) -> bool {
         let Some(requests) = wire::member(result, "inputRequests") else { return true };
-        let Ok(requests) = placet_engine::json::raw::members(requests, &wire::FROM_SERVER) else { return false };
+        let Ok(requests) = placet_engine::json::raw::members(requests, &wire::FROM_SERVER) else {
+            return false;
+        };
         requests.iter().all(|request| {
             let method = wire::member(request.value, "method").and_then(wire::text);
             let kind = match method.as_deref() {
@@ -433,10 +463,12 @@ fn fits(glob: &str, uri: &str) -> bool {
 fn first_unsafe(arguments: &Object) -> Option<String> {
     fn look(value: &Json, at: &str) -> Option<String> {
         match value {
-            Json::Number(number @ Number::Integer(_)) if !number.is_safe_integer() => Some(format!(
-                "`{at}`: {number} is beyond 2^53 - 1, which this server would round"
-            )),
-            Json::Object(object) => object.iter().find_map(|(key, below)| look(below, &format!("{at}.{key}"))),
+            Json::Number(number @ Number::Integer(_)) if !number.is_safe_integer() => {
+                Some(format!("`{at}`: {number} is beyond 2^53 - 1, which this server would round"))
+            }
+            Json::Object(object) => {
+                object.iter().find_map(|(key, below)| look(below, &format!("{at}.{key}")))
+            }
             Json::Array(items) => items.iter().find_map(|item| look(item, &format!("{at}[]"))),
             Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => None,
         }

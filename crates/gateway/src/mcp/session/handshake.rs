@@ -21,7 +21,8 @@ impl<S: Store> Session<S> {
     pub(super) async fn initialize(self: &Arc<Self>, asked: &Asked, params: Object) {
         let allowed = ["protocolVersion", "capabilities", "clientInfo", "_meta"];
         if let Some(unknown) = params.keys().find(|key| !allowed.contains(key)) {
-            let what = format!("`{}` is not a parameter of `initialize`", placet_engine::diagnostic::inert(unknown));
+            let what =
+                format!("`{}` is not a parameter of `initialize`", placet_engine::diagnostic::inert(unknown));
             return self.error(asked, -32602, &what).await;
         }
         let Some(wanted) = params.get("protocolVersion").and_then(Json::as_str) else {
@@ -63,7 +64,8 @@ impl<S: Store> Session<S> {
             ("capabilities", Json::Object(capabilities)),
             ("clientInfo", client),
         ]);
-        let response = child.ask(child.number(), "initialize", &Json::Object(ours).compact(), ASK_DEADLINE).await;
+        let response =
+            child.ask(child.number(), "initialize", &Json::Object(ours).compact(), ASK_DEADLINE).await;
         let result = match response {
             Ok(Response::Result(result)) => result,
             Ok(Response::Error(error)) => {
@@ -82,7 +84,10 @@ impl<S: Store> Session<S> {
         };
         let agreed = wire::member(&result, "protocolVersion").and_then(wire::text);
         if !agreed.as_deref().is_some_and(|agreed| LEGACY.contains(&agreed)) {
-            let what = format!("server `{}` answers `initialize` with a revision that is not spoken here", self.settings.server);
+            let what = format!(
+                "server `{}` answers `initialize` with a revision that is not spoken here",
+                self.settings.server
+            );
             return self.refuse_era(asked, &child, -32603, &what).await;
         }
         match wire::rewritten(&wire::without_ours(&result), without_tasks) {
@@ -90,7 +95,10 @@ impl<S: Store> Session<S> {
                 drop(self.out.keep(asked.seq).await);
                 self.answer(asked, Ok(&result)).await;
             }
-            Err(_) => self.refuse_era(asked, &child, -32603, "the server's answer to `initialize` is no object").await,
+            Err(_) => {
+                self.refuse_era(asked, &child, -32603, "the server's answer to `initialize` is no object")
+                    .await
+            }
         }
     }
 
@@ -117,7 +125,9 @@ impl<S: Store> Session<S> {
         };
         match wire::rewritten(&wire::without_ours(&result), ours) {
             Ok(result) => self.answer(asked, Ok(&result)).await,
-            Err(_) => self.error(asked, -32603, "the server's answer to `server/discover` is no object").await,
+            Err(_) => {
+                self.error(asked, -32603, "the server's answer to `server/discover` is no object").await
+            }
         }
     }
 
@@ -136,7 +146,9 @@ impl<S: Store> Session<S> {
 fn speaks_modern(result: &str) -> bool {
     let versions = wire::member(result, "supportedVersions");
     let versions = versions.and_then(|list| placet_engine::json::raw::items(list, &wire::FROM_SERVER).ok());
-    versions.is_some_and(|versions| versions.into_iter().any(|version| wire::text(version).as_deref() == Some(MODERN)))
+    versions.is_some_and(|versions| {
+        versions.into_iter().any(|version| wire::text(version).as_deref() == Some(MODERN))
+    })
 }
 
 /// What a server can do, less tasks and extensions: their methods are not relayed, so they are not offered.

@@ -12,4 +12,5 @@
 
 pub mod cases;
 pub mod client;
+pub mod faulty;
 pub mod spy;

@@ -338,6 +338,15 @@ impl<S: Store> Gate<S> {
         self.follow().await
     }
 
+    /// Waits until everything that was queued before is on disk.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if that is not certain.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        self.store.commit::<Durable>(Changes::default()).await.map(drop)
+    }
+
     /// Keeps a record that is about no decision.
     ///
     /// # Errors

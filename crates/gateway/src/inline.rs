@@ -123,9 +123,10 @@ pub async fn serve(inline: Inline) -> Result<(), String> {
     let (inbox, inbound) = mpsc::channel(client_io::INBOX);
     let reading = tokio::spawn(client_io::read_lines(input, inbox));
     let ending = tokio::spawn(until_told_to_end(reading));
-    Session::new(Arc::new(gate), settings, out).run(inbound).await;
+    let gate = Arc::new(gate);
+    Session::new(Arc::clone(&gate), settings, out).run(inbound).await;
     ending.abort();
-    Ok(())
+    gate.flush().await.map_err(display)
 }
 
 /// Stops reading when the process is told to end; a second signal ends it at once.

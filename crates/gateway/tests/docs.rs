@@ -45,7 +45,8 @@ fn each_code_has_a_page_and_each_page_a_code() {
     let folder = root().join("docs/errors");
     let mut pages: Vec<_> = fs::read_dir(&folder).unwrap().map(|page| page.unwrap().path()).collect();
     pages.retain(|page| !page.ends_with("README.md"));
-    let mut names: Vec<_> = pages.iter().map(|page| page.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    let mut names: Vec<_> =
+        pages.iter().map(|page| page.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     names.sort();
     let mut codes: Vec<_> = Code::ALL.iter().map(|code| code.as_str().to_owned()).collect();
     codes.sort();
@@ -58,9 +59,20 @@ fn each_command_of_the_readme_exists() {
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `placet "));
     let mut commands = 0;
     for row in rows {
-        let words: Vec<_> = row.split('`').next().unwrap().split(' ').take_while(|word| word.chars().all(|c| c.is_ascii_lowercase())).collect();
+        let words: Vec<_> = row
+            .split('`')
+            .next()
+            .unwrap()
+            .split(' ')
+            .take_while(|word| word.chars().all(|c| c.is_ascii_lowercase()))
+            .collect();
         let help = Command::new(env!("CARGO_BIN_EXE_placet")).args(&words).arg("--help").output().unwrap();
-        assert!(help.status.success(), "placet {}: {}", words.join(" "), String::from_utf8_lossy(&help.stderr));
+        assert!(
+            help.status.success(),
+            "placet {}: {}",
+            words.join(" "),
+            String::from_utf8_lossy(&help.stderr)
+        );
         commands += 1;
     }
     assert!(commands > 5);

@@ -62,12 +62,15 @@ fn policy(levels: impl IntoIterator<Item = Level>) -> Policy {
         ("crm/delete".parse().unwrap(), entry(Level::Delete)),
     ]);
     let remit = config::Agent { levels: LevelSet::of(levels), ..config::Agent::default() };
-    Policy::compile(Rules { agents: [("bot".parse().unwrap(), remit)].into(), ..Rules::default() }, catalogue).unwrap()
+    Policy::compile(Rules { agents: [("bot".parse().unwrap(), remit)].into(), ..Rules::default() }, catalogue)
+        .unwrap()
 }
 
 async fn gate<S: Store>(store: S) -> Gate<S> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    Gate::new(policy(Level::ALL), store, Latch::default(), DigestKey::new(&[3; 32]), clock, &[]).await.unwrap()
+    Gate::new(policy(Level::ALL), store, Latch::default(), DigestKey::new(&[3; 32]), clock, &[])
+        .await
+        .unwrap()
 }
 
 fn propose(action: &str) -> Proposal {
@@ -147,7 +150,8 @@ async fn a_latch_that_closes_between_decision_and_write_sends_nothing() {
     let Answer::Refused(denial) = reply.answer else { panic!("it went through a closed latch") };
     assert_eq!(denial.reason.code(), Code::Stopped);
     assert_eq!(tool.reached.load(Ordering::SeqCst), 0);
-    let endings: Vec<_> = gate.store().memory().records().into_iter().filter(|r| r.kind == Kind::Outcome).collect();
+    let endings: Vec<_> =
+        gate.store().memory().records().into_iter().filter(|r| r.kind == Kind::Outcome).collect();
     assert_eq!(endings.len(), 1, "the intent ended");
     assert_eq!(endings[0].body.get("outcome"), Some(&Json::from("not_sent")));
 }
@@ -172,7 +176,8 @@ impl Upstream for Narrowing {
     type Output = ();
 
     async fn run<D: Durability>(&self, permit: Permit<D>, latch: &Latch) -> Ran<()> {
-        let record = Record::new(Kind::Start, self.gate.clock().now().wall, [("policy", Json::from("narrower"))]);
+        let record =
+            Record::new(Kind::Start, self.gate.clock().now().wall, [("policy", Json::from("narrower"))]);
         self.gate.apply(policy([Level::Read]), record).await.unwrap();
         match latch.pass(permit, SystemClock.now(), |_| Some(self.reached.fetch_add(1, Ordering::SeqCst))) {
             Passage::Lapsed(lapse) => Ran::NotSent(NotSent::Lapsed(lapse)),
@@ -247,7 +252,11 @@ async fn proposals_of_a_host_are_judged_however_they_are_written() {
         ("nope", json!({}), "action 'nope' is not found"),
         ("look ", json!({}), "action 'look ' is not found"),
         ("Look", json!({}), "action 'Look' is not found"),
-        ("look", json!([]), "the arguments of `look` do not fit: `parameters` must be an object, not an array"),
+        (
+            "look",
+            json!([]),
+            "the arguments of `look` do not fit: `parameters` must be an object, not an array",
+        ),
         ("look", json!(18_446_744_073_709_551_615_u64), "the arguments of `look` do not fit: "),
     ] {
         let reply = ask(action, parameters).await.unwrap();
@@ -257,7 +266,11 @@ async fn proposals_of_a_host_are_judged_however_they_are_written() {
     let last = ask("look", json!({})).await.unwrap();
     let statuses: Vec<_> = last.history().entries.iter().map(|entry| entry.status.as_str()).collect();
     let want = [("allowed", 1), ("blocked", 5), ("allowed", 1)];
-    let want: Vec<_> = want.iter().flat_map(|(word, times)| std::iter::repeat_n(["requested", *word], *times)).flatten().collect();
+    let want: Vec<_> = want
+        .iter()
+        .flat_map(|(word, times)| std::iter::repeat_n(["requested", *word], *times))
+        .flatten()
+        .collect();
     assert_eq!(statuses, want);
 }
 

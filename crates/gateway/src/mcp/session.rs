@@ -107,6 +107,8 @@ pub struct Session<S> {
     state: Mutex<State>,
     /// One listing at a time.
     listing: AsyncMutex<()>,
+    /// One start of the server at a time.
+    starting: AsyncMutex<()>,
     asked: AtomicU64,
 }
 
@@ -151,6 +153,7 @@ impl<S: Store> Session<S> {
             out,
             state: Mutex::default(),
             listing: AsyncMutex::default(),
+            starting: AsyncMutex::default(),
             asked: AtomicU64::new(1),
         })
     }
@@ -253,45 +256,57 @@ impl<S: Store> Session<S> {
 
     /// The era of this connection and its server, or an answer that says why there is none.
     async fn ready(self: &Arc<Self>, asked: &Asked, method: &str, meta: &Meta) -> Option<(Era, Arc<Child>)> {
-        let (era, child) = {
-            let state = self.state.lock();
-            (state.era, state.child.clone().filter(|child| !child.is_gone()))
-        };
-        match (era, child) {
-            (Some(Era::Modern) | None, _)
-                if meta.version.as_deref().is_some_and(|version| version != MODERN) =>
-            {
-                let data = Json::Object(Object::from([("supported", Json::Array(vec![Json::from(MODERN)]))]));
-                let line =
-                    wire::error(asked.id.as_json(), -32022, "this revision is not spoken here", Some(&data));
-                self.finish(asked, &line).await;
+        if let Some(running) = self.running() {
+            return Some(running);
+        }
+        // One start at a time: requests of a fresh connection may come all at once.
+        let _one_at_a_time = self.starting.lock().await;
+        if let Some(running) = self.running() {
+            return Some(running);
+        }
+        let era = self.state.lock().era;
+        match (era, meta.version.as_deref()) {
+            (Some(Era::Legacy), _) => {
+                let why = "it has ended; reconnect to start it again".to_owned();
+                self.unjudged(asked, method, DenyReason::UpstreamUnavailable(why)).await;
                 None
             }
-            (Some(era), Some(child)) => Some((era, child)),
-            (None, _) if meta.version.is_some() => {
+            (Some(Era::Modern) | None, Some(MODERN)) => {
+                let child = self.start(asked).await?;
+                self.state.lock().listed = None;
+                if method != "server/discover" && !self.knows_modern(asked, &child).await {
+                    return None;
+                }
                 self.state.lock().era = Some(Era::Modern);
-                Some((Era::Modern, self.start(asked).await?))
+                Some((Era::Modern, child))
             }
-            (None, _) if method == "ping" => {
+            (Some(Era::Modern) | None, Some(_)) => {
+                self.unspoken(asked, &[MODERN]).await;
+                None
+            }
+            (_, None) if method == "ping" => {
                 self.answer(asked, Ok("{}")).await;
                 None
             }
-            (None, _) => {
+            (_, None) => {
                 self.error(asked, -32600, "begin with `initialize`, or name the revision in `_meta`").await;
                 None
             }
-            // A stateless server that ended is started again; a session that ended cannot be.
-            (Some(Era::Modern), None) => {
-                self.state.lock().listed = None;
-                Some((Era::Modern, self.start(asked).await?))
-            }
-            (Some(Era::Legacy), None) => {
-                let reason =
-                    DenyReason::UpstreamUnavailable("it has ended; reconnect to start it again".to_owned());
-                self.unjudged(asked, method, reason).await;
-                None
-            }
         }
+    }
+
+    /// The era and the server of a connection that has begun.
+    fn running(&self) -> Option<(Era, Arc<Child>)> {
+        let state = self.state.lock();
+        Some((state.era?, state.child.clone().filter(|child| !child.is_gone())?))
+    }
+
+    /// Tells a client which revisions it may name.
+    async fn unspoken(&self, asked: &Asked, supported: &[&str]) {
+        let supported = supported.iter().map(|revision| Json::from(*revision)).collect();
+        let data = Json::Object(Object::from([("supported", Json::Array(supported))]));
+        let line = wire::error(asked.id.as_json(), -32022, "this revision is not spoken here", Some(&data));
+        self.finish(asked, &line).await;
     }
 
     /// Starts the server of this connection and listens to what it sends unasked.

@@ -126,8 +126,8 @@ pub async fn serve(places: Places, ready: impl FnOnce()) -> Result<(), NodeError
     });
     (node.log)(&format!("node {} serves {}", std::process::id(), node.places.config.display()));
     ready();
-    node.run(agents, operators).await;
-    Ok(())
+    Arc::clone(&node).run(agents, operators).await;
+    node.gate.flush().await.map_err(|error| system(&error))
 }
 
 /// A socket for this account alone. What stands there is left from a node that is gone: this one has the lock.

@@ -131,15 +131,29 @@ impl<S: Store> Session<S> {
         }
     }
 
+    /// Whether a server that was just started speaks the newer era; if not, the client is told what it speaks.
+    pub(super) async fn knows_modern(&self, asked: &Asked, child: &Arc<Child>) -> bool {
+        match child.ask(child.number(), "server/discover", &meta::our_own(), PROBE).await {
+            Ok(Response::Result(result)) if speaks_modern(&result) => true,
+            Ok(Response::Result(_) | Response::Error(_)) | Err(_) => {
+                self.forget(child);
+                self.unspoken(asked, &LEGACY).await;
+                false
+            }
+        }
+    }
+
     /// Ends an attempt in an era that the server does not speak; the client may begin again in the other.
     async fn refuse_era(&self, asked: &Asked, child: &Arc<Child>, code: i64, what: &str) {
-        child.end_now();
-        {
-            let mut state = self.state.lock();
-            state.era = None;
-            state.child = None;
-        }
+        self.forget(child);
         self.error(asked, code, what).await;
+    }
+
+    fn forget(&self, child: &Arc<Child>) {
+        child.end_now();
+        let mut state = self.state.lock();
+        state.era = None;
+        state.child = None;
     }
 }
 

@@ -79,9 +79,8 @@ impl Compiled {
         let mut slices = Vec::new();
         slices.resize_with(agents.len().saturating_mul(actions.len()), OnceLock::new);
         let digest = digest(&policies, catalogue);
-        let compiled = Self { lowered, by_id, policies, schema, entities, agents, actions, slices, digest };
-        compiled.self_check()?;
-        Ok(compiled)
+        self_check(&schema, &entities)?;
+        Ok(Self { lowered, by_id, policies, schema, entities, agents, actions, slices, digest })
     }
 
     /// Judges one pair. Whatever is not known to the policy is not granted.
@@ -96,16 +95,19 @@ impl Compiled {
         }) else {
             return refused(DenyReason::PolicyError, Vec::new());
         };
+        self.judge_by(slice, agent, action)
+    }
 
+    fn judge_by(&self, slice: &Slice, agent: &AgentName, action: &Action) -> Judged {
+        let refused = |reason, policies| Judged::Refused { reason, policies };
         let first = self.ask(slice, &slice.plain);
-        let lifting = match self.read(&first) {
+        let (controls, mut policies) = match self.read(&first) {
             Read::Erred(ids) => return refused(DenyReason::PolicyError, ids),
             Read::Allowed(policies) => return Judged::Granted { controls: Vec::new(), policies },
             Read::NothingMatched => return refused(DenyReason::NotGranted, Vec::new()),
             Read::Forbidden { words, ids } => return refused(DenyReason::Forbidden(words), ids),
             Read::Curable { controls, ids } => (controls, ids),
         };
-        let (controls, mut policies) = lifting;
         let Ok(request) = self.request(agent, action, &controls) else {
             return refused(DenyReason::PolicyError, policies);
         };
@@ -127,21 +129,29 @@ impl Compiled {
 
     fn read(&self, response: &Response) -> Read {
         let diagnostics = response.diagnostics();
-        let erred: Vec<_> = diagnostics.errors().map(erring_policy).collect();
+        let mut erred: Vec<_> = diagnostics.errors().map(erring_policy).collect();
         if !erred.is_empty() {
+            erred.sort();
             return Read::Erred(erred);
         }
         let mut ids: Vec<Arc<str>> = Vec::new();
         let mut controls = BTreeSet::new();
-        let mut hard = None;
+        let mut hard: Option<(bool, usize, Option<Arc<str>>)> = None;
         for id in diagnostics.reason() {
-            let Some(rule) = self.by_id.get(id).and_then(|at| self.lowered.get(*at)) else {
+            let Some((at, rule)) = self.by_id.get(id).and_then(|at| Some((*at, self.lowered.get(*at)?))) else {
                 return Read::Erred(vec![id.to_string().into()]);
             };
             ids.push(Arc::clone(&rule.id));
             match &rule.effect {
                 Effect::Permit => {}
-                Effect::Forbid(words) => hard = hard.or(Some(words.clone())),
+                Effect::Forbid(words) => {
+                    // Cedar names its reasons in no order, but the same call is always told the same words:
+                    // those of the first rule that has some.
+                    let rank = (words.is_none(), at);
+                    if hard.as_ref().is_none_or(|(silent, first, _)| rank < (*silent, *first)) {
+                        hard = Some((words.is_none(), at, words.clone()));
+                    }
+                }
                 Effect::Require(control) => {
                     controls.insert(control.clone());
                 }
@@ -150,7 +160,7 @@ impl Compiled {
         ids.sort();
         match (response.decision(), hard) {
             (Decision::Allow, _) => Read::Allowed(ids),
-            (Decision::Deny, Some(words)) => Read::Forbidden { words, ids },
+            (Decision::Deny, Some((_, _, words))) => Read::Forbidden { words, ids },
             (Decision::Deny, None) if !controls.is_empty() => Read::Curable { controls, ids },
             (Decision::Deny, None) => Read::NothingMatched,
         }
@@ -188,41 +198,6 @@ impl Compiled {
         .map_err(bug)
     }
 
-    /// Tries one forbid of each level on an action of that level, beside a permit of everything. If the
-    /// groups were lost on the way, `action in` would be false and every such forbid silently gone.
-    fn self_check(&self) -> Result<(), PolicyError> {
-        for level in Level::ALL {
-            let permit = json!({ "effect": "permit", "principal": { "op": "All" }, "action": { "op": "All" },
-                "resource": { "op": "All" }, "conditions": [] });
-            let forbid = json!({ "effect": "forbid", "principal": { "op": "All" },
-                "action": { "op": "in", "entity": { "type": "Action", "id": level_group(level) } },
-                "resource": { "op": "All" }, "conditions": [] });
-            let set = PolicySet::from_policies([
-                Policy::from_json(Some(PolicyId::new("permit")), permit).map_err(bug)?,
-                Policy::from_json(Some(PolicyId::new("forbid")), forbid).map_err(bug)?,
-            ])
-            .map_err(bug)?;
-            let none = RestrictedExpression::new_set([]);
-            let context = Context::from_pairs([("controls".to_owned(), none)]).map_err(bug)?;
-            let request = Request::new(
-                uid("Agent", "probe")?,
-                uid("Action", &probe(level))?,
-                uid("Server", "probe")?,
-                context,
-                Some(&self.schema),
-            )
-            .map_err(bug)?;
-            let response = Authorizer::new().is_authorized(&request, &set, &self.entities);
-            let refused = response.decision() == Decision::Deny
-                && response.diagnostics().errors().next().is_none()
-                && response.diagnostics().reason().any(|id| *id == PolicyId::new("forbid"));
-            if !refused {
-                return Err(PolicyError::SelfCheck(level));
-            }
-        }
-        Ok(())
-    }
-
     pub(super) fn to_cedar(&self) -> String {
         let mut text = String::new();
         for policy in &self.policies {
@@ -235,6 +210,41 @@ impl Compiled {
     pub(super) fn digest(&self) -> &str {
         &self.digest
     }
+}
+
+/// Tries one forbid of each level on an action of that level, beside a permit of everything. If the
+/// groups were lost on the way, `action in` would be false and every such forbid silently gone.
+fn self_check(schema: &Schema, entities: &Entities) -> Result<(), PolicyError> {
+    for level in Level::ALL {
+        let permit = json!({ "effect": "permit", "principal": { "op": "All" }, "action": { "op": "All" },
+            "resource": { "op": "All" }, "conditions": [] });
+        let forbid = json!({ "effect": "forbid", "principal": { "op": "All" },
+            "action": { "op": "in", "entity": { "type": "Action", "id": level_group(level) } },
+            "resource": { "op": "All" }, "conditions": [] });
+        let set = PolicySet::from_policies([
+            Policy::from_json(Some(PolicyId::new("permit")), permit).map_err(bug)?,
+            Policy::from_json(Some(PolicyId::new("forbid")), forbid).map_err(bug)?,
+        ])
+        .map_err(bug)?;
+        let none = RestrictedExpression::new_set([]);
+        let context = Context::from_pairs([("controls".to_owned(), none)]).map_err(bug)?;
+        let request = Request::new(
+            uid("Agent", "probe")?,
+            uid("Action", &probe(level))?,
+            uid("Server", "probe")?,
+            context,
+            Some(schema),
+        )
+        .map_err(bug)?;
+        let response = Authorizer::new().is_authorized(&request, &set, entities);
+        let refused = response.decision() == Decision::Deny
+            && response.diagnostics().errors().next().is_none()
+            && response.diagnostics().reason().any(|id| *id == PolicyId::new("forbid"));
+        if !refused {
+            return Err(PolicyError::SelfCheck(level));
+        }
+    }
+    Ok(())
 }
 
 /// What Cedar's answer means.
@@ -341,4 +351,56 @@ fn digest(policies: &[Policy], catalogue: &Catalogue) -> String {
 
 fn bug(error: impl std::fmt::Display) -> PolicyError {
     PolicyError::Bug(error.to_string())
+}
+
+/// What tests need to see or to break.
+#[cfg(test)]
+impl Compiled {
+    /// The same with one more policy in every slice, unvalidated: no file can hold one that errs.
+    pub(super) fn with_raw(mut self, id: &str, est: Value) -> Self {
+        let id = PolicyId::new(id);
+        self.by_id.insert(id.clone(), self.lowered.len());
+        self.lowered.push(Lowered {
+            id: id.to_string().into(),
+            line: 0,
+            effect: Effect::Forbid(None),
+            who: super::lower::Who::Anyone,
+            what: super::lower::What::Levels(Level::ALL.into_iter().collect()),
+        });
+        self.policies.push(Policy::from_json(Some(id), est).unwrap());
+        self.slices.iter_mut().for_each(|slice| drop(slice.take()));
+        self
+    }
+
+    /// What the whole set says of this pair.
+    pub(super) fn judge_unsliced(&self, agent: &AgentName, action: &Action) -> Judged {
+        let set = PolicySet::from_policies(self.policies.iter().cloned()).unwrap();
+        let plain = self.request(agent, action, &BTreeSet::new()).unwrap();
+        self.judge_by(&Slice { set, plain }, agent, action)
+    }
+
+    /// The policies that are satisfied where these controls are, each tried by itself; permits apart.
+    pub(super) fn satisfied(
+        &self,
+        agent: &AgentName,
+        action: &Action,
+        controls: &BTreeSet<Control>,
+    ) -> (BTreeSet<PolicyId>, BTreeSet<PolicyId>) {
+        let request = self.request(agent, action, controls).unwrap();
+        let satisfied = self.policies.iter().filter(|policy| {
+            let set = PolicySet::from_policies([(*policy).clone()]).unwrap();
+            let response = Authorizer::new().is_authorized(&request, &set, &self.entities);
+            assert_eq!(response.diagnostics().errors().count(), 0, "{policy}");
+            response.diagnostics().reason().any(|id| id == policy.id())
+        });
+        let (permits, forbids): (Vec<_>, Vec<_>) =
+            satisfied.partition(|policy| policy.effect() == cedar_policy::Effect::Permit);
+        let ids = |policies: Vec<&Policy>| policies.into_iter().map(|policy| policy.id().clone()).collect();
+        (ids(permits), ids(forbids))
+    }
+
+    /// The self-check as it would go if Cedar had not been told which actions are in which groups.
+    pub(super) fn self_check_without_groups(&self) -> Result<(), PolicyError> {
+        self_check(&self.schema, &Entities::empty())
+    }
 }

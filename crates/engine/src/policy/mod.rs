@@ -189,3 +189,6 @@ impl Policy {
         self.compiled.digest()
     }
 }
+
+#[cfg(test)]
+mod tests;

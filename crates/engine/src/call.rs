@@ -54,7 +54,12 @@ impl fmt::Display for CallId {
         let mut bits: u128 = self.0.iter().fold(0, |bits, byte| bits << 8 | u128::from(*byte)) << 32;
         for _ in 0..20 {
             let digit = (bits >> 123) as usize;
-            f.write_str(ALPHABET.get(digit).and_then(|b| std::str::from_utf8(std::slice::from_ref(b)).ok()).unwrap_or("?"))?;
+            f.write_str(
+                ALPHABET
+                    .get(digit)
+                    .and_then(|b| std::str::from_utf8(std::slice::from_ref(b)).ok())
+                    .unwrap_or("?"),
+            )?;
             bits <<= 5;
         }
         Ok(())
@@ -246,7 +251,8 @@ mod tests {
             assert_eq!(text.len(), 22);
             assert_eq!(CallId::parse(&text), Some(id), "{text}");
         }
-        for wrong in ["", "d_", "d_0000000000000000000u", "d_00000000000000000001", "x_00000000000000000000"] {
+        for wrong in ["", "d_", "d_0000000000000000000u", "d_00000000000000000001", "x_00000000000000000000"]
+        {
             assert_eq!(CallId::parse(wrong), None, "{wrong}");
         }
     }

@@ -4,8 +4,9 @@
 //! nothing: it answers with a [`Decision`] and with the [`Changes`] that must be kept before anybody acts on
 //! it. [`Engine::settle`] says what must be kept once the tool has answered, or has not.
 //!
-//! Order: stop → is the tool known and as accepted → do the arguments fit → policy → what people must agree
-//! to → dry run. Nobody is asked about what policy would refuse.
+//! Order: stop → is the tool known → could policy allow it at all → is it as accepted → do the arguments fit →
+//! dry run → what people must agree to. A tool that no arguments could open is refused before its arguments are
+//! looked at, so that complaints about them tell nothing of it; nobody is asked about what policy would refuse.
 
 use std::sync::Arc;
 
@@ -96,11 +97,13 @@ impl Engine {
             return Err(Denial { level, ..denial });
         }
         let Some(level) = level else { return Err(Denial::because(DenyReason::UnknownTool)) };
-        let judged = self.policy.judge(&call.agent, &call.action);
         // A tool that no arguments could open looks absent: its schema is not told by way of complaints.
-        if let Judged::Refused { reason, policies } = judged {
-            return Err(Denial { reason, level: Some(level), policies });
-        }
+        let (controls, policies) = match self.policy.judge(&call.agent, &call.action) {
+            Judged::Granted { controls, policies } => (controls, policies),
+            Judged::Refused { reason, policies } => {
+                return Err(Denial { reason, level: Some(level), policies });
+            }
+        };
         let definition = accepted(&known.offer).map_err(|reason| Denial::because(reason).at(level))?;
         definition
             .schema
@@ -109,13 +112,17 @@ impl Engine {
         if call.mode == Mode::DryRun(DryRun::Tool) && !self.policy.plans(&call.action) {
             return Err(Denial::because(DenyReason::DryRunUnsupported).at(level));
         }
-        match judged {
-            Judged::Granted { controls, policies } => Ok(Approved { level, policies, controls }),
-            Judged::Refused { reason, policies } => Err(Denial { reason, level: Some(level), policies }),
-        }
+        Ok(Approved { level, policies, controls })
     }
 
-    fn allow(&self, call: &Arc<Call>, known: &Known, now: Now, level: Level, policies: &[Arc<str>]) -> Verdict {
+    fn allow(
+        &self,
+        call: &Arc<Call>,
+        known: &Known,
+        now: Now,
+        level: Level,
+        policies: &[Arc<str>],
+    ) -> Verdict {
         let generations = known.remembered.generations;
         let step = self.step(call, known, now, Some(level), Status::Allowed);
         let intent = Intent {
@@ -159,7 +166,9 @@ impl Engine {
         let step = self.step(call, known, now, Some(level), Status::Asked);
         let waits = self.policy.patience(&controls);
         let mut changes = Changes { step: Some(step.clone()), ..Changes::default() };
-        if let Some(found) = known.remembered.question.as_ref().filter(|question| question.is_pending(now.wall)) {
+        if let Some(found) =
+            known.remembered.question.as_ref().filter(|question| question.is_pending(now.wall))
+        {
             let waits = found.expires_at.since(now.wall);
             let decision = Decision::Ask(ApprovalRequest { approval: found.clone(), waits });
             changes.records.push(
@@ -170,9 +179,11 @@ impl Engine {
             return Verdict { decision, changes };
         }
         if let Some(lapsed) = &known.remembered.question {
-            changes.records.push(
-                Record::new(Kind::Expired, now.wall, [("approval", Json::from(lapsed.id.to_string()))]),
-            );
+            changes.records.push(Record::new(
+                Kind::Expired,
+                now.wall,
+                [("approval", Json::from(lapsed.id.to_string()))],
+            ));
         }
         let approval = Approval {
             id: call.id,
@@ -188,7 +199,10 @@ impl Engine {
             Record::of(Kind::Ask, now.wall, call, Some(level))
                 .with("session", step.id.to_string())
                 .with("decision", "ask")
-                .with("controls", approval.controls.iter().map(|c| Json::from(c.to_string())).collect::<Vec<_>>())
+                .with(
+                    "controls",
+                    approval.controls.iter().map(|c| Json::from(c.to_string())).collect::<Vec<_>>(),
+                )
                 .with("policies", list(policies))
                 .with("expires_at", approval.expires_at.to_string()),
         );

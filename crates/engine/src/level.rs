@@ -109,9 +109,12 @@ mod tests {
 
     #[test]
     fn level_words_are_exact() {
-        for (text, level) in
-            [("read", Ok(Level::Read)), ("Read", Err(UnknownLevel)), ("wrte", Err(UnknownLevel)), ("", Err(UnknownLevel))]
-        {
+        for (text, level) in [
+            ("read", Ok(Level::Read)),
+            ("Read", Err(UnknownLevel)),
+            ("wrte", Err(UnknownLevel)),
+            ("", Err(UnknownLevel)),
+        ] {
             assert_eq!(text.parse(), level, "{text:?}");
         }
     }

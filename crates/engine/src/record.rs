@@ -109,7 +109,12 @@ pub struct Record {
 impl Record {
     /// A record about no call.
     pub fn new<const N: usize>(kind: Kind, at: Timestamp, body: [(&str, Json); N]) -> Self {
-        Self { kind, at, call: None, body: body.into_iter().map(|(key, value)| (key.to_owned(), value)).collect() }
+        Self {
+            kind,
+            at,
+            call: None,
+            body: body.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        }
     }
 
     /// A record about `call`, with who proposed what.

@@ -118,7 +118,9 @@ impl Schema {
             return Ok(());
         }
         if !self.effort.is_slight(arguments) {
-            return Err("the arguments do not fit the tool's schema, in a way that is too long to tell".to_owned());
+            return Err(
+                "the arguments do not fit the tool's schema, in a way that is too long to tell".to_owned()
+            );
         }
         let Err(error) = self.validator.validate(&value) else {
             // Two answers of one library that differ: the stricter one stands.

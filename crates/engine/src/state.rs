@@ -11,8 +11,8 @@ use std::fmt;
 use crate::{
     approval::Approval,
     call::{CallId, Digest},
-    names::Action,
     level::Level,
+    names::Action,
     record::Record,
     session::{History, HistoryEntry, Session, SessionId, SessionKey},
     stop::{Generations, Stop},

@@ -1,5 +1,7 @@
 //! What the documents say: each example of a file is one, each code has its page, each command exists.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and end")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -55,7 +55,8 @@ impl Store for Faulty {
     }
 
     async fn commit<D: Durability>(&self, changes: Changes) -> Result<Receipt<D>, StoreError> {
-        let fault = changes.intent.as_ref().and_then(|_| self.faults.lock().expect("nobody panics here").pop_front());
+        let fault =
+            changes.intent.as_ref().and_then(|_| self.faults.lock().expect("nobody panics here").pop_front());
         match fault {
             None => self.memory.commit(changes).await,
             Some(Fault::Conflict) => Err(StoreError::Conflict(Precondition::NoStop)),

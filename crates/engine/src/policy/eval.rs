@@ -14,8 +14,8 @@ use std::{
 };
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet,
-    Request, Response, RestrictedExpression, Schema, ValidationMode, Validator,
+    AuthorizationError, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid,
+    Policy, PolicyId, PolicySet, Request, Response, RestrictedExpression, Schema, ValidationMode, Validator,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -50,6 +50,15 @@ pub(super) struct Compiled {
 struct Slice {
     set: PolicySet,
     plain: Request,
+    /// The same question with the controls that lifted the forbids of the first, which are always the same
+    /// ones as long as a request holds nothing else.
+    lifted: OnceLock<(BTreeSet<Control>, Request)>,
+}
+
+impl Slice {
+    fn new(set: PolicySet, plain: Request) -> Self {
+        Self { set, plain, lifted: OnceLock::new() }
+    }
 }
 
 impl Compiled {
@@ -74,8 +83,11 @@ impl Compiled {
             .enumerate()
             .map(|(at, (name, agent))| (name.clone(), (at, agent.team.clone())))
             .collect();
-        let actions: BTreeMap<_, _> =
-            catalogue.iter().enumerate().map(|(at, (action, tool))| (action.clone(), (at, tool.level))).collect();
+        let actions: BTreeMap<_, _> = catalogue
+            .iter()
+            .enumerate()
+            .map(|(at, (action, tool))| (action.clone(), (at, tool.level)))
+            .collect();
         let mut slices = Vec::new();
         slices.resize_with(agents.len().saturating_mul(actions.len()), OnceLock::new);
         let digest = digest(&policies, catalogue);
@@ -86,7 +98,8 @@ impl Compiled {
     /// Judges one pair. Whatever is not known to the policy is not granted.
     pub(super) fn judge(&self, agent: &AgentName, action: &Action) -> Judged {
         let refused = |reason, policies| Judged::Refused { reason, policies };
-        let (Some((row, team)), Some((column, level))) = (self.agents.get(agent), self.actions.get(action)) else {
+        let (Some((row, team)), Some((column, level))) = (self.agents.get(agent), self.actions.get(action))
+        else {
             return refused(DenyReason::NotGranted, Vec::new());
         };
         let slot = row * self.actions.len() + column;
@@ -108,10 +121,17 @@ impl Compiled {
             Read::Forbidden { words, ids } => return refused(DenyReason::Forbidden(words), ids),
             Read::Curable { controls, ids } => (controls, ids),
         };
-        let Ok(request) = self.request(agent, action, &controls) else {
+        if slice.lifted.get().is_none() {
+            let Ok(request) = self.request(agent, action, &controls) else {
+                return refused(DenyReason::PolicyError, policies);
+            };
+            // Whoever else was faster has put the same here.
+            drop(slice.lifted.set((controls.clone(), request)));
+        }
+        let Some((_, request)) = slice.lifted.get().filter(|(lifted, _)| *lifted == controls) else {
             return refused(DenyReason::PolicyError, policies);
         };
-        match self.read(&self.ask(slice, &request)) {
+        match self.read(&self.ask(slice, request)) {
             Read::Allowed(ids) => {
                 policies.extend(ids);
                 Judged::Granted { controls: controls.into_iter().collect(), policies }
@@ -138,7 +158,8 @@ impl Compiled {
         let mut controls = BTreeSet::new();
         let mut hard: Option<(bool, usize, Option<Arc<str>>)> = None;
         for id in diagnostics.reason() {
-            let Some((at, rule)) = self.by_id.get(id).and_then(|at| Some((*at, self.lowered.get(*at)?))) else {
+            let Some((at, rule)) = self.by_id.get(id).and_then(|at| Some((*at, self.lowered.get(*at)?)))
+            else {
                 return Read::Erred(vec![id.to_string().into()]);
             };
             ids.push(Arc::clone(&rule.id));
@@ -176,7 +197,7 @@ impl Compiled {
         let matching = self.lowered.iter().zip(&self.policies);
         let matching = matching.filter(|(rule, _)| rule.can_match(agent, team, action, level));
         let set = PolicySet::from_policies(matching.map(|(_, policy)| policy.clone())).map_err(bug)?;
-        Ok(Slice { set, plain: self.request(agent, action, &BTreeSet::new())? })
+        Ok(Slice::new(set, self.request(agent, action, &BTreeSet::new())?))
     }
 
     fn request(
@@ -186,8 +207,8 @@ impl Compiled {
         controls: &BTreeSet<Control>,
     ) -> Result<Request, PolicyError> {
         let names = controls.iter().map(|control| RestrictedExpression::new_string(control.to_string()));
-        let context =
-            Context::from_pairs([("controls".to_owned(), RestrictedExpression::new_set(names))]).map_err(bug)?;
+        let context = Context::from_pairs([("controls".to_owned(), RestrictedExpression::new_set(names))])
+            .map_err(bug)?;
         Request::new(
             uid("Agent", agent.as_str())?,
             uid("Action", &action.to_string())?,
@@ -275,7 +296,10 @@ fn schema(catalogue: &Catalogue) -> Value {
     let mut actions = serde_json::Map::new();
     for level in Level::ALL {
         actions.insert(level_group(level), json!({}));
-        actions.insert(probe(level), json!({ "memberOf": [{ "id": level_group(level) }], "appliesTo": applies }));
+        actions.insert(
+            probe(level),
+            json!({ "memberOf": [{ "id": level_group(level) }], "appliesTo": applies }),
+        );
     }
     for (action, tool) in catalogue {
         let server = server_group(action.server.as_str());
@@ -309,7 +333,8 @@ fn entities(rules: &Rules, catalogue: &Catalogue, schema: &Schema) -> Result<Ent
     for team in teams {
         all.push(Entity::new_no_attrs(uid("Team", team)?, HashSet::new()));
     }
-    let servers: BTreeSet<_> = catalogue.keys().map(|action| action.server.as_str()).chain(["probe"]).collect();
+    let servers: BTreeSet<_> =
+        catalogue.keys().map(|action| action.server.as_str()).chain(["probe"]).collect();
     for server in servers {
         all.push(Entity::new_no_attrs(uid("Server", server)?, HashSet::new()));
     }
@@ -376,7 +401,7 @@ impl Compiled {
     pub(super) fn judge_unsliced(&self, agent: &AgentName, action: &Action) -> Judged {
         let set = PolicySet::from_policies(self.policies.iter().cloned()).unwrap();
         let plain = self.request(agent, action, &BTreeSet::new()).unwrap();
-        self.judge_by(&Slice { set, plain }, agent, action)
+        self.judge_by(&Slice::new(set, plain), agent, action)
     }
 
     /// The policies that are satisfied where these controls are, each tried by itself; permits apart.

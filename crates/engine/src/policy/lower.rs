@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     Catalogue, Rules,
@@ -68,10 +68,9 @@ pub(super) fn lower(rules: &Rules, catalogue: &Catalogue) -> Vec<Lowered> {
                 what: What::Levels(agent.levels),
             });
         }
-        for (list, effect, kind) in [
-            (&agent.allow, Effect::Permit, "allow"),
-            (&agent.deny, Effect::Forbid(None), "deny"),
-        ] {
+        for (list, effect, kind) in
+            [(&agent.allow, Effect::Permit, "allow"), (&agent.deny, Effect::Forbid(None), "deny")]
+        {
             for (at, pattern) in list.iter().enumerate() {
                 let actions = expand(&pattern.value, catalogue, None);
                 if !actions.is_empty() {
@@ -96,9 +95,9 @@ fn lower_guard(at: usize, guard: &Guard, catalogue: &Catalogue) -> Vec<Lowered> 
     let what = match (&guard.scope, guard.levels) {
         (GuardScope::Level(level), None) => What::Levels(LevelSet::of([*level])),
         // A guard of one level that names levels again means tools of both, which is no tool or the same.
-        (GuardScope::Level(level), Some(levels)) => {
-            What::Levels(LevelSet::of([*level].into_iter().filter(|level| levels.iter().any(|l| l == *level))))
-        }
+        (GuardScope::Level(level), Some(levels)) => What::Levels(LevelSet::of(
+            [*level].into_iter().filter(|level| levels.iter().any(|l| l == *level)),
+        )),
         (GuardScope::Tools(pattern), levels) => What::Actions(expand(pattern, catalogue, levels)),
     };
     match &what {
@@ -136,7 +135,13 @@ fn expand(pattern: &Pattern, catalogue: &Catalogue, levels: Option<LevelSet>) ->
 
 impl Lowered {
     /// Whether its scope can match a call of this tool by this agent.
-    pub(super) fn can_match(&self, agent: &AgentName, team: Option<&TeamName>, action: &Action, level: Level) -> bool {
+    pub(super) fn can_match(
+        &self,
+        agent: &AgentName,
+        team: Option<&TeamName>,
+        action: &Action,
+        level: Level,
+    ) -> bool {
         let who = match &self.who {
             Who::Anyone => true,
             Who::Agent(name) => name == agent,
@@ -157,22 +162,24 @@ impl Lowered {
         };
         let actions: Vec<Value> = match &self.what {
             What::Levels(levels) => levels.iter().map(|level| action_entity(&level_group(level))).collect(),
-            What::Actions(actions) => actions.iter().map(|action| action_entity(&action.to_string())).collect(),
+            What::Actions(actions) => {
+                actions.iter().map(|action| action_entity(&action.to_string())).collect()
+            }
         };
-        let mut annotations = json!({ "id": &*self.id });
+        let mut annotations = Map::from_iter([("id".to_owned(), json!(&*self.id))]);
         if self.line > 0 {
-            annotations["src"] = json!(format!("placet.toml:{}", self.line));
+            annotations.insert("src".to_owned(), json!(format!("placet.toml:{}", self.line)));
         }
         let (effect, conditions) = match &self.effect {
             Effect::Permit => ("permit", json!([])),
             Effect::Forbid(words) => {
                 if let Some(words) = words {
-                    annotations["reason"] = json!(&**words);
+                    annotations.insert("reason".to_owned(), json!(&**words));
                 }
                 ("forbid", json!([]))
             }
             Effect::Require(control) => {
-                annotations["requires"] = json!(control.to_string());
+                annotations.insert("requires".to_owned(), json!(control.to_string()));
                 ("forbid", json!([{ "kind": "unless", "body": controls_contain(control) }]))
             }
         };

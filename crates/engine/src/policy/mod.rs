@@ -86,7 +86,10 @@ impl fmt::Display for PolicyError {
         match self {
             PolicyError::Invalid(problems) => write!(f, "the policy is not valid: {}", problems.join("; ")),
             PolicyError::SelfCheck(level) => {
-                write!(f, "a rule that forbids level {level} did not refuse when it was tried, so nothing is served")
+                write!(
+                    f,
+                    "a rule that forbids level {level} did not refuse when it was tried, so nothing is served"
+                )
             }
             PolicyError::Bug(what) => write!(f, "the policy could not be built: {what}; this is a bug"),
         }
@@ -174,7 +177,9 @@ impl Policy {
         let groups: BTreeSet<_> = controls.iter().map(|Control::Approval { group, .. }| group).collect();
         groups
             .into_iter()
-            .map(|group| self.rules.approvers.get(group).map_or(limits::APPROVAL_PENDING, |group| group.expires))
+            .map(|group| {
+                self.rules.approvers.get(group).map_or(limits::APPROVAL_PENDING, |group| group.expires)
+            })
             .min()
             .unwrap_or(limits::APPROVAL_PENDING)
     }

@@ -55,7 +55,9 @@ impl<'a> Unfolding<'a, '_> {
     fn visit(&mut self, schema: &'a Json) -> Result<(), SchemaError> {
         self.count += 1;
         if self.count > UNFOLDED_MAX {
-            return Err(SchemaError::Refused("its references multiply beyond what can be checked".to_owned()));
+            return Err(SchemaError::Refused(
+                "its references multiply beyond what can be checked".to_owned(),
+            ));
         }
         let Some(object) = schema.as_object() else { return Ok(()) };
         if self.way.iter().any(|above| std::ptr::eq(*above, schema)) {

@@ -309,7 +309,9 @@ impl<'a> Form<'a> {
                 form.opens = self.opens || other.opens;
                 let names = self.names(&other).into_iter();
                 form.members = names
-                    .filter_map(|name| Some((name, either(self.allowed_member(name), other.allowed_member(name))?)))
+                    .filter_map(|name| {
+                        Some((name, either(self.allowed_member(name), other.allowed_member(name))?))
+                    })
                     .collect();
                 form.others = either(self.allowed_other(), other.allowed_other());
             }
@@ -383,7 +385,9 @@ impl<'a> Survey<'a, '_> {
         match meeting {
             Meeting::Anything => Ok(Form::default()),
             Meeting::One(Schema(schema)) => self.form(schema, 0),
-            Meeting::All(all) => all.iter().try_fold(Form::default(), |form, one| Ok(form.and(self.form_of(one)?))),
+            Meeting::All(all) => {
+                all.iter().try_fold(Form::default(), |form, one| Ok(form.and(self.form_of(one)?)))
+            }
             Meeting::Any(any) => {
                 let forms = any.iter().map(|one| self.form_of(one)).collect::<Result<Vec<_>, _>>()?;
                 Ok(forms.into_iter().reduce(Form::or).unwrap_or_default())
@@ -451,9 +455,12 @@ fn meeting_of(schema: &Json) -> Meeting<'_> {
     match schema {
         Json::Object(object) if !object.is_empty() => Meeting::One(Schema(schema)),
         Json::Bool(false) => Meeting::One(Schema(schema)),
-        Json::Object(_) | Json::Bool(true) | Json::Null | Json::Number(_) | Json::String(_) | Json::Array(_) => {
-            Meeting::Anything
-        }
+        Json::Object(_)
+        | Json::Bool(true)
+        | Json::Null
+        | Json::Number(_)
+        | Json::String(_)
+        | Json::Array(_) => Meeting::Anything,
     }
 }
 

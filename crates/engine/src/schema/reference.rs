@@ -85,7 +85,8 @@ fn percent_decoded(text: &str) -> Option<String> {
             b'%' => {
                 let (digits, after) = rest.split_first_chunk::<2>()?;
                 rest = after;
-                let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+                let nibble =
+                    |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
                 nibble(digits[0])? << 4 | nibble(digits[1])?
             }
             byte => *byte,
@@ -119,7 +120,9 @@ pub(super) fn parts<'a>(
     let members = |value: &'a Json| value.as_object().into_iter().flat_map(Object::iter);
     for (key, value) in schema.iter() {
         match (key, value) {
-            ("$ref" | "$dynamicRef" | "$recursiveRef", _) => parts.push((Where::Here, references.find(value)?)),
+            ("$ref" | "$dynamicRef" | "$recursiveRef", _) => {
+                parts.push((Where::Here, references.find(value)?))
+            }
             ("allOf" | "anyOf" | "oneOf", Json::Array(all)) => {
                 parts.extend(all.iter().map(|part| (Where::Here, part)));
             }
@@ -134,7 +137,9 @@ pub(super) fn parts<'a>(
             ("prefixItems" | "items", Json::Array(all)) => {
                 parts.extend(all.iter().enumerate().map(|(at, part)| (Where::Item(at), part)));
             }
-            ("items" | "additionalItems" | "unevaluatedItems" | "contains", _) => parts.push((Where::Items, value)),
+            ("items" | "additionalItems" | "unevaluatedItems" | "contains", _) => {
+                parts.push((Where::Items, value))
+            }
             _ => {}
         }
     }

@@ -281,7 +281,7 @@ impl<S: Store> Session<S> {
                 Some((Era::Modern, child))
             }
             (Some(Era::Modern) | None, Some(_)) => {
-                self.unspoken(asked, &[MODERN]).await;
+                self.unspoken(asked, "this revision is not spoken here", &[MODERN]).await;
                 None
             }
             (_, None) if method == "ping" => {
@@ -301,11 +301,11 @@ impl<S: Store> Session<S> {
         Some((state.era?, state.child.clone().filter(|child| !child.is_gone())?))
     }
 
-    /// Tells a client which revisions it may name.
-    async fn unspoken(&self, asked: &Asked, supported: &[&str]) {
+    /// Tells a client which revisions are spoken.
+    async fn unspoken(&self, asked: &Asked, what: &str, supported: &[&str]) {
         let supported = supported.iter().map(|revision| Json::from(*revision)).collect();
         let data = Json::Object(Object::from([("supported", Json::Array(supported))]));
-        let line = wire::error(asked.id.as_json(), -32022, "this revision is not spoken here", Some(&data));
+        let line = wire::error(asked.id.as_json(), -32022, what, Some(&data));
         self.finish(asked, &line).await;
     }
 

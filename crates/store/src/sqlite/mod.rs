@@ -264,7 +264,10 @@ fn take_lock(directory: &Path) -> Result<File, OpenError> {
         }
         Err(TryLockError::Error(cause)) => return Err(io(cause)),
     }
-    file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(io)?;
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| writeln!(file, "{}", std::process::id()))
+        .map_err(io)?;
     Ok(file)
 }
 

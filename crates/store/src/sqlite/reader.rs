@@ -2,10 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use placet_engine::{
-    call::CallId,
-    state::Intent,
-};
+use placet_engine::{call::CallId, state::Intent};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row};
 
 use super::{
@@ -106,7 +103,11 @@ impl Reader {
     fn query(&self, sql: &str, parameters: impl rusqlite::Params) -> Result<Vec<Entry>, OpenError> {
         let entry = |row: &Row<'_>| {
             let seq = row.get::<_, i64>(0)?.unsigned_abs();
-            let call = if row.get_ref(1)? == rusqlite::types::ValueRef::Null { None } else { Some(call_id(row, 1)?) };
+            let call = if row.get_ref(1)? == rusqlite::types::ValueRef::Null {
+                None
+            } else {
+                Some(call_id(row, 1)?)
+            };
             Ok(Entry { seq, call, body: row.get(2)? })
         };
         let mut statement = self.connection.prepare_cached(sql).map_err(|cause| self.failed(cause))?;

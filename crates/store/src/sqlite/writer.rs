@@ -49,7 +49,9 @@ pub(super) fn open(path: &Path) -> Result<(Connection, Mirror, Vec<Intent>), Ope
     if format != FORMAT {
         return Err(OpenError::Format {
             path: path.to_owned(),
-            what: format!("its format is {format}, this version of Placet writes {FORMAT}; use the version that wrote it"),
+            what: format!(
+                "its format is {format}, this version of Placet writes {FORMAT}; use the version that wrote it"
+            ),
         });
     }
     let (mirror, left_open) = read(&connection).map_err(database)?;
@@ -177,9 +179,8 @@ fn write_changes(connection: &Connection, changes: &Changes) -> rusqlite::Result
             .execute(params![call.as_bytes(), ending.as_str()])?;
     }
     if let Some(question) = &changes.question {
-        connection
-            .prepare_cached("INSERT INTO questions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
-            .execute(params![
+        connection.prepare_cached("INSERT INTO questions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(
+            params![
                 question.id.as_bytes(),
                 question.digest.0,
                 question.agent.as_str(),
@@ -187,7 +188,8 @@ fn write_changes(connection: &Connection, changes: &Changes) -> rusqlite::Result
                 question.controls.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
                 micros(question.asked_at),
                 micros(question.expires_at),
-            ])?;
+            ],
+        )?;
     }
     match &changes.stop {
         Some(StopChange::Begin(stop)) => {
@@ -204,7 +206,9 @@ fn write_changes(connection: &Connection, changes: &Changes) -> rusqlite::Result
     }
     match changes.advance {
         Some(Advance::Policy) => connection.execute("UPDATE generations SET policy = policy + 1", [])?,
-        Some(Advance::Catalogue) => connection.execute("UPDATE generations SET catalogue = catalogue + 1", [])?,
+        Some(Advance::Catalogue) => {
+            connection.execute("UPDATE generations SET catalogue = catalogue + 1", [])?
+        }
         None => 0,
     };
     for record in &changes.records {
@@ -268,7 +272,8 @@ fn read(connection: &Connection) -> rusqlite::Result<(Mirror, Vec<Intent>)> {
         ..Mirror::default()
     };
 
-    let mut sessions = connection.prepare("SELECT client, name, id, opened_at, last_at, steps FROM sessions")?;
+    let mut sessions =
+        connection.prepare("SELECT client, name, id, opened_at, last_at, steps FROM sessions")?;
     let rows = sessions.query_map([], |row| {
         let name: String = row.get(1)?;
         let key = SessionKey {

@@ -111,11 +111,7 @@ impl<S: Store> Session<S> {
             Ok(Response::Result(result)) if speaks_modern(&result) => result,
             Ok(Response::Result(_) | Response::Error(_)) | Err(_) => {
                 // A code that clients take for an older server, so that they begin again with `initialize`.
-                let what = format!(
-                    "server `{}` speaks only revisions up to {}; begin with `initialize`",
-                    self.settings.server, LEGACY[0]
-                );
-                return self.refuse_era(asked, child, -32601, &what).await;
+                return self.refuse_era(asked, child, -32601, &self.only_legacy()).await;
             }
         };
         let ours = |key: &str, value: &str| match key {
@@ -137,10 +133,17 @@ impl<S: Store> Session<S> {
             Ok(Response::Result(result)) if speaks_modern(&result) => true,
             Ok(Response::Result(_) | Response::Error(_)) | Err(_) => {
                 self.forget(child);
-                self.unspoken(asked, &LEGACY).await;
+                self.unspoken(asked, &self.only_legacy(), &LEGACY).await;
                 false
             }
         }
+    }
+
+    fn only_legacy(&self) -> String {
+        format!(
+            "server `{}` speaks only revisions up to {}; begin with `initialize`",
+            self.settings.server, LEGACY[0]
+        )
     }
 
     /// Ends an attempt in an era that the server does not speak; the client may begin again in the other.

@@ -150,14 +150,15 @@ def brief(value):
     return text if len(text) <= 400 else f"{text[:300]} … {text[-80:]}"
 
 
-def refused(result, code, decision="deny"):
-    """Holds a result against the shape of a refusal; its text."""
+def refused(result, code=None, decision="deny"):
+    """Holds a result against the shape of a refusal, of this code if one is given; its text."""
     if not isinstance(result, dict) or result.get("isError") is not True:
         raise AssertionError(f"it is no refusal: {brief(result)}")
     told = (result.get("_meta") or {}).get(DECISION)
     if not isinstance(told, dict):
         raise AssertionError(f"it carries no decision: {brief(result)}")
-    same((told.get("decision"), told.get("code")), (decision, code), "the decision")
+    assert isinstance(told.get("code"), str) and told["code"], f"it carries no code: {brief(result)}"
+    same((told.get("decision"), told["code"]), (decision, code or told["code"]), "the decision")
     assert result.get("structuredContent") is None, "a refusal has structured content"
     texts = [item["text"] for item in result["content"] if item["type"] == "text"]
     assert texts and texts[0].strip(), "a refusal says nothing"

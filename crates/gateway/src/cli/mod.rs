@@ -4,6 +4,7 @@
 
 mod audit;
 mod call;
+mod check;
 mod demo;
 mod mcp;
 mod node;
@@ -71,6 +72,8 @@ enum Command {
     Mcp(mcp::Arguments),
     /// Make one call through the boundary
     Call(call::Arguments),
+    /// Read the configuration file as a node would, offline
+    Check(check::Arguments),
     /// Stop every call of every agent
     Stop(stop::StopArguments),
     /// End a stop
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments).into(),
         Command::Mcp(arguments) => mcp::run(&arguments).into(),
         Command::Call(arguments) => call::run(&arguments).into(),
+        Command::Check(arguments) => check::run(&arguments).into(),
         Command::Stop(arguments) => stop::stop(&arguments).into(),
         Command::Resume(arguments) => stop::resume(&arguments).into(),
         Command::Audit(arguments) => audit::run(&arguments).into(),

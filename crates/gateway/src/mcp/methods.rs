@@ -8,6 +8,8 @@ use placet_engine::{
     policy::{Catalogue, Tool},
 };
 
+use super::Era;
+
 /// What a client's request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
@@ -30,28 +32,44 @@ pub struct Method {
     pub needs: Needs,
     /// The members that its `params` may have beside `_meta`.
     pub params: &'static [&'static str],
+    /// The eras that have it.
+    pub eras: &'static [Era],
 }
 
-const fn row(name: &'static str, needs: Needs, params: &'static [&'static str]) -> Method {
-    Method { name, needs, params }
+const BOTH: &[Era] = &[Era::Legacy, Era::Modern];
+const OLD: &[Era] = &[Era::Legacy];
+const NEW: &[Era] = &[Era::Modern];
+
+const fn row(
+    name: &'static str,
+    needs: Needs,
+    params: &'static [&'static str],
+    eras: &'static [Era],
+) -> Method {
+    Method { name, needs, params, eras }
 }
 
 /// Requests that a client may make once a connection is open.
 pub const REQUESTS: [Method; 14] = [
-    row("tools/call", Needs::Call, &["name", "arguments", "inputResponses", "requestState"]),
-    row("tools/list", Needs::Tools, &["cursor"]),
-    row("resources/read", Needs::Read("resources/read"), &["uri", "inputResponses", "requestState"]),
-    row("resources/subscribe", Needs::Read("resources/subscribe"), &["uri"]),
-    row("resources/unsubscribe", Needs::Nothing, &["uri"]),
-    row("prompts/get", Needs::Read("prompts/get"), &["name", "arguments", "inputResponses", "requestState"]),
-    row("completion/complete", Needs::Read("completion/complete"), &["ref", "argument", "context"]),
-    row("subscriptions/listen", Needs::Read("subscriptions/listen"), &["notifications"]),
-    row("resources/list", Needs::Nothing, &["cursor"]),
-    row("resources/templates/list", Needs::Nothing, &["cursor"]),
-    row("prompts/list", Needs::Nothing, &["cursor"]),
-    row("logging/setLevel", Needs::Nothing, &["level"]),
-    row("server/discover", Needs::Nothing, &[]),
-    row("ping", Needs::Nothing, &[]),
+    row("tools/call", Needs::Call, &["name", "arguments", "inputResponses", "requestState"], BOTH),
+    row("tools/list", Needs::Tools, &["cursor"], BOTH),
+    row("resources/read", Needs::Read("resources/read"), &["uri", "inputResponses", "requestState"], BOTH),
+    row("resources/subscribe", Needs::Read("resources/subscribe"), &["uri"], OLD),
+    row("resources/unsubscribe", Needs::Nothing, &["uri"], OLD),
+    row(
+        "prompts/get",
+        Needs::Read("prompts/get"),
+        &["name", "arguments", "inputResponses", "requestState"],
+        BOTH,
+    ),
+    row("completion/complete", Needs::Read("completion/complete"), &["ref", "argument", "context"], BOTH),
+    row("subscriptions/listen", Needs::Read("subscriptions/listen"), &["notifications"], NEW),
+    row("resources/list", Needs::Nothing, &["cursor"], BOTH),
+    row("resources/templates/list", Needs::Nothing, &["cursor"], BOTH),
+    row("prompts/list", Needs::Nothing, &["cursor"], BOTH),
+    row("logging/setLevel", Needs::Nothing, &["level"], OLD),
+    row("server/discover", Needs::Nothing, &[], NEW),
+    row("ping", Needs::Nothing, &[], OLD),
 ];
 
 /// The row of a method.

@@ -15,6 +15,15 @@ pub mod refusal;
 pub mod session;
 pub mod wire;
 
+/// The two families of revisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Era {
+    /// Up to 2025-11-25: begins with `initialize`.
+    Legacy,
+    /// 2026-07-28: everything stands in each request.
+    Modern,
+}
+
 /// The newest revision of the older era, and the one that is offered to clients that ask for another.
 pub const LEGACY: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 

@@ -36,7 +36,7 @@ use tokio::{
 };
 
 use super::{
-    MODERN,
+    Era, MODERN,
     catalog::{Book, Listing},
     meta::{self, Meta},
     methods::{self, Method, Needs},
@@ -90,13 +90,6 @@ pub struct Inbound {
     pub line: Vec<u8>,
     /// Whether an earlier node has answered it already.
     pub again: bool,
-}
-
-/// The two families of revisions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Era {
-    Legacy,
-    Modern,
 }
 
 /// A connection.
@@ -192,17 +185,21 @@ impl<S: Store> Session<S> {
                 tasks.spawn(async move { drop(session.out.answer(seq, &malformed.answer()).await) });
             }
             Ok(FromClient::Request { id, method, params }) => {
-                let twice = self.state.lock().open.insert(id.clone(), Open::default()).is_some();
+                let twice = {
+                    let mut state = self.state.lock();
+                    let twice = state.open.contains_key(&id);
+                    if !twice {
+                        state.open.insert(id.clone(), Open::default());
+                    }
+                    twice
+                };
                 let asked = Asked { seq, id, again };
                 let request = async move {
                     if twice {
-                        session
-                            .error(
-                                &asked,
-                                -32600,
-                                "this `id` is in use by a request that is not answered yet",
-                            )
-                            .await;
+                        // The request that has it goes on: nothing of it is touched.
+                        let what = "this `id` is in use by a request that is not answered yet";
+                        let line = wire::error(asked.id.as_json(), -32600, what, None);
+                        session.out.answer(asked.seq, &line).await.unwrap_or_default();
                     } else {
                         session.request(&asked, &method, params).await;
                     }
@@ -244,6 +241,9 @@ impl<S: Store> Session<S> {
             return self.error(asked, -32602, &what).await;
         }
         let Some((era, child)) = self.ready(asked, method, &meta).await else { return };
+        if !row.eras.contains(&era) {
+            return self.error(asked, -32601, "this revision does not have this method").await;
+        }
         match row.needs {
             Needs::Call => self.call(asked, era, &child, params, meta).await,
             Needs::Tools => self.tools(asked, era, &child, &params).await,
@@ -256,6 +256,11 @@ impl<S: Store> Session<S> {
 
     /// The era of this connection and its server, or an answer that says why there is none.
     async fn ready(self: &Arc<Self>, asked: &Asked, method: &str, meta: &Meta) -> Option<(Era, Arc<Child>)> {
+        let era = self.state.lock().era;
+        if era != Some(Era::Legacy) && meta.version.as_deref().is_some_and(|version| version != MODERN) {
+            self.unspoken(asked, "this revision is not spoken here", &[MODERN]).await;
+            return None;
+        }
         if let Some(running) = self.running() {
             return Some(running);
         }
@@ -281,6 +286,7 @@ impl<S: Store> Session<S> {
                 Some((Era::Modern, child))
             }
             (Some(Era::Modern) | None, Some(_)) => {
+                // Refused above; a revision that is not ours never gets further.
                 self.unspoken(asked, "this revision is not spoken here", &[MODERN]).await;
                 None
             }

@@ -110,6 +110,9 @@ pub enum Unasked {
     },
 }
 
+/// An answer came that cannot be read.
+struct Unreadable;
+
 /// The server is gone, or did not answer in time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gone(pub String);
@@ -117,7 +120,7 @@ pub struct Gone(pub String);
 /// A running server.
 pub struct Child {
     stdin: AsyncMutex<Option<pipe::Sender>>,
-    waiting: Mutex<HashMap<u64, oneshot::Sender<Response>>>,
+    waiting: Mutex<HashMap<u64, oneshot::Sender<Result<Response, Unreadable>>>>,
     next: AtomicU64,
     gone: watch::Sender<bool>,
     group: Option<Pid>,
@@ -191,7 +194,8 @@ impl Child {
         let answered = timeout(patience, answer).await;
         self.waiting.lock().remove(&number);
         match answered {
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(Ok(response))) => Ok(response),
+            Ok(Ok(Err(Unreadable))) => Err(Gone("its answer cannot be read".to_owned())),
             Ok(Err(_)) => Err(Gone("it ended before it answered".to_owned())),
             Err(_) => Err(Gone(format!("it did not answer within {} s", patience.as_secs()))),
         }
@@ -245,7 +249,8 @@ impl Child {
         let answered = timeout(CALL_DEADLINE, answer).await;
         self.waiting.lock().remove(&number);
         match answered {
-            Ok(Ok(response)) => Sent::Answered(response),
+            Ok(Ok(Ok(response))) => Sent::Answered(response),
+            Ok(Ok(Err(Unreadable))) => Sent::NoAnswer("the server's answer cannot be read".to_owned()),
             Ok(Err(_)) => Sent::NoAnswer("the server ended before it answered".to_owned()),
             Err(_) => {
                 Sent::NoAnswer(format!("the server did not answer within {} s", CALL_DEADLINE.as_secs()))
@@ -301,7 +306,7 @@ impl Child {
         }
     }
 
-    fn expect(&self, number: u64) -> Result<oneshot::Receiver<Response>, Gone> {
+    fn expect(&self, number: u64) -> Result<oneshot::Receiver<Result<Response, Unreadable>>, Gone> {
         let (answer, wait) = oneshot::channel();
         let mut waiting = self.waiting.lock();
         // Under the lock under which `listen` gives up on everybody: nobody waits for an answer from the dead.
@@ -327,7 +332,10 @@ impl Child {
                 Ok(_) if line.len() as u64 >= limit => break,
                 Ok(_) => {}
             }
-            let Ok(text) = std::str::from_utf8(&line) else { continue };
+            let Ok(text) = std::str::from_utf8(&line) else {
+                self.give_up(&String::from_utf8_lossy(&line));
+                continue;
+            };
             let text = text.trim();
             if text.is_empty() {
                 continue;
@@ -337,10 +345,10 @@ impl Child {
                     let waiting = id.parse().ok().and_then(|number: u64| self.waiting.lock().remove(&number));
                     if let Some(waiting) = waiting {
                         // Whoever asked may have stopped waiting; then the answer is nobody's.
-                        drop(waiting.send(match outcome {
+                        drop(waiting.send(Ok(match outcome {
                             Ok(result) => Response::Result(result.to_owned()),
                             Err(error) => Response::Error(error.to_owned()),
-                        }));
+                        })));
                     }
                     continue;
                 }
@@ -350,8 +358,12 @@ impl Child {
                 Ok(FromServer::Notification { method, params }) => {
                     Unasked::Notification { method, params: params.map(str::to_owned) }
                 }
-                // Not a message: some servers print on stdout. It reaches nobody.
-                Err(_) => continue,
+                // Not a message: some servers print on stdout. It reaches nobody, but whoever waits for an answer
+                // that came broken need not wait any longer.
+                Err(_) => {
+                    self.give_up(text);
+                    continue;
+                }
             };
             if unasked.send(unexpected).await.is_err() {
                 break;
@@ -372,6 +384,20 @@ impl Child {
         self.signal(Signal::KILL);
         // Reaped, so that no dead child is left behind.
         drop(process.wait().await);
+    }
+
+    /// Ends the wait for an answer that cannot be read, as far as its number can be made out. Nothing else is
+    /// taken from such a line: what became of the call stays unknown.
+    fn give_up(&self, line: &str) {
+        let numbers = line.split("\"id\"").skip(1).filter_map(|rest| {
+            let digits = rest.trim_start().strip_prefix(':')?.trim_start();
+            let end = digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len());
+            digits.get(..end)?.parse::<u64>().ok()
+        });
+        let mut waiting = self.waiting.lock();
+        for answer in numbers.filter_map(|number| waiting.remove(&number)).collect::<Vec<_>>() {
+            drop(answer.send(Err(Unreadable)));
+        }
     }
 
     /// Lets the server go: its input ends, and after a while so does it.

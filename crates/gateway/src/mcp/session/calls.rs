@@ -18,11 +18,12 @@ use placet_engine::{
 };
 use placet_store::Store;
 
-use super::{Asked, Era, Session, integer, with_meta};
+use super::{Asked, Session, integer, with_meta};
 use crate::{
     gate::{Answer, Reply},
     latch::Latch,
     mcp::{
+        Era,
         catalog::{self, Listing},
         meta::{self, Meta},
         methods,

@@ -7,9 +7,9 @@ use std::{sync::Arc, time::Duration};
 use placet_engine::json::{Json, Object};
 use placet_store::Store;
 
-use super::{Asked, Era, Session, with_meta};
+use super::{Asked, Session, with_meta};
 use crate::{
-    mcp::{LEGACY, MODERN, meta, meta::Meta, wire},
+    mcp::{Era, LEGACY, MODERN, meta, meta::Meta, wire},
     upstream::stdio::{ASK_DEADLINE, Child, Gone, Response},
 };
 

@@ -1,0 +1,71 @@
+//! `placet check`: reads a configuration file as a node would, offline, and says everything that is wrong.
+
+use std::io::Write as _;
+
+use clap::Args;
+use placet_engine::policy::Judged;
+
+use super::{Exit, PlaceArguments, complain, say};
+use crate::config::{self, LoadError};
+
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    place: PlaceArguments,
+    /// The policies that the file means, as Cedar text
+    #[arg(long)]
+    show_cedar: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    let places = match arguments.place.places() {
+        Ok(places) => places,
+        Err(exit) => return exit,
+    };
+    let loaded = match config::load(&places.config) {
+        Ok(loaded) => loaded,
+        Err(LoadError(text)) => {
+            tell(&text);
+            return Exit::Config;
+        }
+    };
+    if let Some(warnings) = &loaded.warnings {
+        tell(warnings);
+    }
+    if arguments.show_cedar {
+        say(loaded.policy.to_cedar().trim_end());
+        return Exit::Done;
+    }
+    if loaded.config.agents.is_empty() {
+        complain("the file names no agent, so nothing may be called", None);
+    }
+    for agent in loaded.config.agents.keys() {
+        for action in loaded.policy.catalogue().keys().filter(|action| action.tool.method().is_none()) {
+            let said = judged(&loaded.policy.judge(agent, action));
+            let level = loaded.policy.level(action).map_or("unknown", |level| level.as_str());
+            let (agent, action) = (agent.as_str(), action.to_string());
+            let line = format!("{agent:16} {action:32} {level:8} {}", said);
+            if !say(line.trim_end()) {
+                return Exit::Done;
+            }
+        }
+    }
+    Exit::Done
+}
+
+fn judged(judged: &Judged) -> String {
+    match judged {
+        Judged::Granted { controls, .. } if controls.is_empty() => "allow".to_owned(),
+        Judged::Granted { controls, .. } => {
+            let controls: Vec<_> = controls.iter().map(ToString::to_string).collect();
+            format!("ask {}", controls.join(" and "))
+        }
+        Judged::Refused { reason, .. } => format!("deny {}", reason.code().as_str()),
+    }
+}
+
+/// Findings, which are rendered already.
+fn tell(text: &str) {
+    // Nobody is left to tell if this fails; the exit code says it too.
+    std::io::stderr().lock().write_all(text.as_bytes()).unwrap_or_default();
+}

@@ -194,7 +194,12 @@ impl Engine {
             asked_at: now.wall,
             expires_at: now.wall.plus(waits),
         };
-        changes.require.push(Precondition::NoQuestion(call.digest, now.wall));
+        // A question about what a stop or a new policy has overtaken would be put to people for nothing.
+        changes.require = vec![
+            Precondition::NoStop,
+            Precondition::Generations(known.remembered.generations),
+            Precondition::NoQuestion(call.digest, now.wall),
+        ];
         changes.records.push(
             Record::of(Kind::Ask, now.wall, call, Some(level))
                 .with("session", step.id.to_string())

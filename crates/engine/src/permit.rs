@@ -78,6 +78,56 @@ impl<D: Durability> Receipt<D> {
 
 /// Proof that a call was allowed and that the allowance is remembered. Opens one tool, once, for
 /// [`limits::PERMIT_LIFE`], unless stop, policy or catalogue move first.
+///
+/// The grant and the receipt must prove the same:
+///
+/// ```
+/// use placet_engine::permit::{Durable, Grant, Permit, Receipt};
+///
+/// fn on_disk(grant: Grant<Durable>, receipt: Receipt<Durable>) -> Option<Permit<Durable>> {
+///     Permit::new(grant, receipt).ok()
+/// }
+/// ```
+///
+/// A store's word that something waits in its queue opens no tool that needs it on disk:
+///
+/// ```compile_fail,E0308
+/// use placet_engine::permit::{Durable, Grant, Permit, Queued, Receipt};
+///
+/// fn not_yet(grant: Grant<Durable>, receipt: Receipt<Queued>) -> Option<Permit<Durable>> {
+///     Permit::new(grant, receipt).ok()
+/// }
+/// ```
+///
+/// And one permit is one call: what has been spent is gone, and there is no second.
+///
+/// ```
+/// use placet_engine::permit::{Durable, Permit};
+///
+/// fn spend(permit: Permit<Durable>) {}
+/// fn once(permit: Permit<Durable>) {
+///     spend(permit);
+/// }
+/// ```
+///
+/// ```compile_fail,E0382
+/// use placet_engine::permit::{Durable, Permit};
+///
+/// fn spend(permit: Permit<Durable>) {}
+/// fn twice(permit: Permit<Durable>) {
+///     spend(permit);
+///     spend(permit);
+/// }
+/// ```
+///
+/// ```compile_fail,E0599
+/// use placet_engine::permit::{Durable, Permit};
+///
+/// fn spend(permit: Permit<Durable>) {}
+/// fn copied(permit: Permit<Durable>) {
+///     spend(permit.clone());
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use = "a permit that nobody consumes is a call that nobody answers"]
 pub struct Permit<D: Durability> {

@@ -45,7 +45,8 @@ pub struct SessionKey {
 impl SessionKey {
     /// Where this call belongs.
     pub fn of(call: &Call) -> Self {
-        Self { client: call.client.clone(), name: call.session.clone() }
+        // An empty name names no run: a store may keep "no name" as an empty text.
+        Self { client: call.client.clone(), name: call.session.clone().filter(|name| !name.is_empty()) }
     }
 }
 

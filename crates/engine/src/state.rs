@@ -11,6 +11,7 @@ use std::fmt;
 use crate::{
     approval::Approval,
     call::{CallId, Digest},
+    json::Json,
     level::Level,
     names::Action,
     record::Record,
@@ -129,7 +130,7 @@ impl Ending {
 pub struct Step {
     /// Whose session.
     pub key: SessionKey,
-    /// Which; a new one if the store knows another under this key.
+    /// Which; another than the store knows under this key begins only if that one no longer runs.
     pub id: SessionId,
     /// When it was taken.
     pub at: Timestamp,
@@ -165,6 +166,23 @@ pub struct Changes {
     pub advance: Option<Advance>,
     /// What goes into the ledger, in this order.
     pub records: Vec<Record>,
+}
+
+impl Changes {
+    /// Moves what these changes say of their session to `session`: two calls that were judged at once may
+    /// each have meant to begin one, and only the first did.
+    pub fn continue_in(&mut self, session: SessionId) {
+        let Some(step) = self.step.as_mut().filter(|step| step.id != session) else { return };
+        let meant = Json::from(std::mem::replace(&mut step.id, session).to_string());
+        if let Some(intent) = &mut self.intent {
+            intent.session = session;
+        }
+        for said in self.records.iter_mut().filter_map(|record| record.body.get_mut("session")) {
+            if *said == meant {
+                *said = Json::from(session.to_string());
+            }
+        }
+    }
 }
 
 /// Which generation grows besides that of stops.

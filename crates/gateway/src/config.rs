@@ -130,7 +130,11 @@ pub fn launch(server: &config::Server, folder: Option<&Path>) -> Result<Launch, 
 }
 
 /// A text with its secrets in it. It is not kept, and never shown.
-fn resolve(text: &Text) -> Result<String, String> {
+///
+/// # Errors
+///
+/// What is missing, for a person.
+pub fn resolve(text: &Text) -> Result<String, String> {
     let part = |part: &Part| match part {
         Part::Literal(literal) => Ok(literal.clone()),
         Part::Env(name) => std::env::var(name)

@@ -15,6 +15,7 @@ pub mod credential;
 pub mod embed;
 pub mod frame;
 pub mod gate;
+pub mod init;
 pub mod inline;
 pub mod latch;
 pub mod lock;

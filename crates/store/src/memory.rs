@@ -46,10 +46,10 @@ impl Store for Memory {
         Ok(self.inner.lock().mirror.load(needs))
     }
 
-    async fn commit<D: Durability>(&self, changes: Changes) -> Result<Receipt<D>, StoreError> {
+    async fn commit<D: Durability>(&self, mut changes: Changes) -> Result<Receipt<D>, StoreError> {
         let mut inner = self.inner.lock();
         inner.mirror.check(&changes).map_err(StoreError::Conflict)?;
-        inner.mirror.apply(&changes);
+        inner.mirror.apply(&mut changes);
         let intent = changes.intent.as_ref().map(|intent| intent.call);
         inner.records.extend(changes.records);
         while inner.records.len() > RECORDS {

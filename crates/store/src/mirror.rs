@@ -10,7 +10,7 @@ use placet_engine::{
     approval::Approval,
     call::{CallId, Digest},
     limits,
-    session::{History, HistoryEntry, Session, SessionKey},
+    session::{History, HistoryEntry, Session, SessionId, SessionKey},
     state::{Advance, Changes, Ending, Needs, Precondition, Remembered, Step, StopChange},
     stop::{Generations, Stop},
 };
@@ -69,8 +69,12 @@ impl Mirror {
         }
     }
 
-    /// Makes checked changes true.
-    pub(crate) fn apply(&mut self, changes: &Changes) {
+    /// Makes checked changes true. What they say of their session is set right first, so that disk and records
+    /// say what memory says.
+    pub(crate) fn apply(&mut self, changes: &mut Changes) {
+        if let Some(running) = changes.step.as_ref().and_then(|step| self.running(step)) {
+            changes.continue_in(running);
+        }
         if let Some(step) = &changes.step {
             self.step(step);
         }
@@ -106,6 +110,13 @@ impl Mirror {
             Some(Advance::Catalogue) => self.generations.catalogue += 1,
             None => {}
         }
+    }
+
+    /// The session that goes on with this step. Calls that come at once are judged before any of them is
+    /// remembered, so each may mean to begin a session; the first does, and the others go on in it.
+    fn running(&self, step: &Step) -> Option<SessionId> {
+        let known = &self.sessions.get(&step.key)?.session;
+        known.runs_at(step.at).then_some(known.id)
     }
 
     fn step(&mut self, step: &Step) {

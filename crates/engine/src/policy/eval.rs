@@ -196,7 +196,14 @@ impl Compiled {
     ) -> Result<Slice, PolicyError> {
         let matching = self.lowered.iter().zip(&self.policies);
         let matching = matching.filter(|(rule, _)| rule.can_match(agent, team, action, level));
-        let set = PolicySet::from_policies(matching.map(|(_, policy)| policy.clone())).map_err(bug)?;
+        // A glob may have become a list of hundreds of tools, which Cedar would build anew at each question.
+        // Here the one tool that is asked about stands for all of them.
+        let narrowed = matching.map(|(rule, policy)| match rule.narrowed(action) {
+            None => Ok(policy.clone()),
+            Some(narrowed) => Policy::from_json(Some(policy.id().clone()), narrowed.to_est()).map_err(bug),
+        });
+        let policies = narrowed.collect::<Result<Vec<_>, _>>()?;
+        let set = PolicySet::from_policies(policies).map_err(bug)?;
         Ok(Slice::new(set, self.request(agent, action, &BTreeSet::new())?))
     }
 

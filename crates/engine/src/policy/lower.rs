@@ -153,6 +153,16 @@ impl Lowered {
         }
     }
 
+    /// The same for this tool alone, if it is about a list of tools and this is one of them.
+    pub(super) fn narrowed(&self, action: &Action) -> Option<Self> {
+        match &self.what {
+            What::Actions(actions) if actions.len() > 1 && actions.contains(action) => {
+                Some(Self { what: What::Actions(vec![action.clone()]), ..self.clone() })
+            }
+            What::Levels(_) | What::Actions(_) => None,
+        }
+    }
+
     /// The policy in Cedar's JSON syntax.
     pub(super) fn to_est(&self) -> Value {
         let principal = match &self.who {

@@ -6,6 +6,7 @@ mod audit;
 mod call;
 mod check;
 mod demo;
+mod init;
 mod mcp;
 mod node;
 mod stop;
@@ -68,6 +69,8 @@ struct Arguments {
 enum Command {
     /// Show the boundary at work, without any set-up
     Demo(demo::Arguments),
+    /// Ask a tool server what it offers, and write a first configuration for it
+    Init(init::Arguments),
     /// Stand between an MCP client and a tool server, over stdio
     Mcp(mcp::Arguments),
     /// Make one call through the boundary
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
     };
     match arguments.command {
         Command::Demo(arguments) => demo::run(&arguments).into(),
+        Command::Init(arguments) => init::run(&arguments).into(),
         Command::Mcp(arguments) => mcp::run(&arguments).into(),
         Command::Call(arguments) => call::run(&arguments).into(),
         Command::Check(arguments) => check::run(&arguments).into(),

@@ -261,6 +261,11 @@ impl<S: Store> Session<S> {
             self.unspoken(asked, "this revision is not spoken here", &[MODERN]).await;
             return None;
         }
+        if era == Some(Era::Modern) && meta.version.is_none() {
+            let what = format!("`_meta` must name the revision, under `{}`", meta::VERSION);
+            self.error(asked, -32602, &what).await;
+            return None;
+        }
         if let Some(running) = self.running() {
             return Some(running);
         }

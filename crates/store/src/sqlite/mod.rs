@@ -184,6 +184,11 @@ impl Sqlite {
         }
     }
 
+    /// Serves nothing from here on, for this reason or an earlier one.
+    fn spoil(&self, why: &str) -> StoreError {
+        StoreError::Unavailable(self.poison.get_or_init(|| why.to_owned()).clone())
+    }
+
     fn usable(&self) -> Result<(), StoreError> {
         self.poison.get().map_or(Ok(()), |why| Err(StoreError::Unavailable(why.clone())))
     }
@@ -201,7 +206,7 @@ impl Store for Sqlite {
         Ok(self.inner.lock().mirror.load(needs))
     }
 
-    async fn commit<D: Durability>(&self, changes: Changes) -> Result<Receipt<D>, StoreError> {
+    async fn commit<D: Durability>(&self, mut changes: Changes) -> Result<Receipt<D>, StoreError> {
         self.usable()?;
         let intent = changes.intent.as_ref().map(|intent| intent.call);
         let (done, written) = oneshot::channel();
@@ -212,30 +217,26 @@ impl Store for Sqlite {
             if admits && self.waiting.load(Ordering::Relaxed) >= QUEUE {
                 return Err(StoreError::Busy);
             }
-            // Applied and queued under one lock: memory and disk see one order. A writer that is gone has
-            // spoiled the store, so what memory says then no longer matters.
-            inner.mirror.apply(&changes);
+            // Applied and queued under one lock: memory and disk see one order. If there is no writer to queue
+            // for, the store is spoiled, and what memory says no longer matters.
+            inner.mirror.apply(&mut changes);
             self.waiting.fetch_add(1, Ordering::Relaxed);
-            let queue = inner.queue.as_ref().ok_or_else(|| closed("it is closing"))?;
+            let queue = inner.queue.as_ref().ok_or_else(|| self.spoil("it is closing"))?;
             queue
                 .send(Job { changes, done: D::ON_DISK.then_some(done) })
-                .map_err(|_| closed("its writer is gone"))?;
+                .map_err(|_| self.spoil("its writer is gone"))?;
             written
         };
         if D::ON_DISK {
             match written.await {
                 Ok(Ok(())) => {}
                 Ok(Err(why)) => return Err(StoreError::Unavailable(why)),
-                Err(_) => return Err(closed("its writer is gone")),
+                Err(_) => return Err(self.spoil("its writer is gone")),
             }
         }
         #[expect(clippy::disallowed_methods, reason = "queued, and if it had to be, flushed")]
         Ok(Receipt::attest(intent))
     }
-}
-
-fn closed(why: &str) -> StoreError {
-    StoreError::Unavailable(why.to_owned())
 }
 
 /// Makes `directory`, for its owner alone.

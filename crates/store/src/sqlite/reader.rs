@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row};
 
 use super::{
     OpenError,
-    writer::{call_id, read_intent},
+    writer::{FORMAT, call_id, format_of, other_format, read_intent},
 };
 
 /// Reads a state directory that another process may own.
@@ -40,8 +40,11 @@ impl Reader {
         if let Err(cause) = std::fs::metadata(&path) {
             return Err(OpenError::Io { path, cause });
         }
-        match Connection::open_with_flags(&path, flags) {
-            Ok(connection) => Ok(Self { path, connection }),
+        let opened = Connection::open_with_flags(&path, flags)
+            .and_then(|connection| Ok((format_of(&connection)?, connection)));
+        match opened {
+            Ok((FORMAT, connection)) => Ok(Self { path, connection }),
+            Ok((other, _)) => Err(other_format(&path, other)),
             Err(cause) => Err(OpenError::Database { path, cause }),
         }
     }

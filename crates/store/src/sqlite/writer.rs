@@ -21,13 +21,13 @@ use placet_engine::{
     stop::{Generations, Stop},
     time::Timestamp,
 };
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, config::DbConfig, params};
 
 use super::{Job, OpenError};
 use crate::mirror::{Mirror, Running};
 
 /// The format that this version writes, kept in `user_version`.
-const FORMAT: i64 = 1;
+pub(super) const FORMAT: i64 = 1;
 
 /// Commits joined in one transaction.
 const GROUP: usize = 1_024;
@@ -38,27 +38,54 @@ const IDLE: Duration = Duration::from_millis(200);
 /// Commits after which the log is folded back even without an idle moment.
 const CHECKPOINT_EVERY: usize = 4_096;
 
+/// Sessions read at a start, the latest. A host that names each of its runs leaves many that nobody continues.
+const SESSIONS_READ: i64 = 4_096;
+
 /// A question older than this is not looked at again: it lapsed long ago.
 const QUESTIONS_KEPT: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+
+/// How long a lock of another program's connection is waited for. The directory is ours, but a person may look
+/// into the database with SQLite's own shell, or a backup may copy it: such locks last for moments and are no
+/// reason to stop. One that lasts is: whoever waits for a decision would wait with us.
+const BUSY: Duration = Duration::from_secs(5);
 
 /// Opens the database, makes its tables if it is new, and reads what decisions depend on.
 pub(super) fn open(path: &Path) -> Result<(Connection, Mirror, Vec<Intent>), OpenError> {
     let database = |cause| OpenError::Database { path: path.to_owned(), cause };
     let connection = Connection::open(path).map_err(database)?;
-    let format = prepare(&connection).map_err(database)?;
-    if format != FORMAT {
-        return Err(OpenError::Format {
-            path: path.to_owned(),
-            what: format!(
-                "its format is {format}, this version of Placet writes {FORMAT}; use the version that wrote it"
-            ),
-        });
+    connection.busy_timeout(BUSY).map_err(database)?;
+    // Before anything is set or made: what another version or another program has written stays as it is.
+    let format = format_of(&connection).map_err(database)?;
+    let is_empty = is_empty(&connection).map_err(database)?;
+    match (format, is_empty) {
+        (FORMAT, false) => configure(&connection).map_err(database)?,
+        (0, true) => configure(&connection).and_then(|()| make_tables(&connection)).map_err(database)?,
+        (other, _) => return Err(other_format(path, other)),
     }
     let (mirror, left_open) = read(&connection).map_err(database)?;
     Ok((connection, mirror, left_open))
 }
 
-fn prepare(connection: &Connection) -> rusqlite::Result<i64> {
+/// The format that a database says it has; none is 0.
+pub(super) fn format_of(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+pub(super) fn other_format(path: &Path, found: i64) -> OpenError {
+    let what = match found {
+        0 => "it is not a database of Placet's".to_owned(),
+        _ => format!(
+            "its format is {found}, this version of Placet writes {FORMAT}; use the version that wrote it"
+        ),
+    };
+    OpenError::Format { path: path.to_owned(), what }
+}
+
+fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // FULL: a commit that was acknowledged survives a power cut. Checkpoints are ours, outside commits.
     connection.execute_batch(
         "PRAGMA journal_mode = WAL;
@@ -72,18 +99,14 @@ fn prepare(connection: &Connection) -> rusqlite::Result<i64> {
          PRAGMA foreign_keys = ON;",
     )?;
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
-    if mode != "wal" {
-        return Err(rusqlite::Error::InvalidQuery);
-    }
-    let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if format != 0 {
-        return Ok(format);
-    }
+    if mode == "wal" { Ok(()) } else { Err(rusqlite::Error::InvalidQuery) }
+}
+
+fn make_tables(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "BEGIN IMMEDIATE; {} PRAGMA user_version = {FORMAT}; COMMIT;",
         include_str!("schema.sql")
-    ))?;
-    Ok(FORMAT)
+    ))
 }
 
 /// Writes until the store lets go of its end of the queue.
@@ -131,6 +154,10 @@ pub(super) fn run(
     }
     if poison.get().is_none() {
         checkpoint(&connection, poison);
+    } else {
+        // Closing would fold the log back, which is one more use of a file that has failed. Whoever opens the
+        // directory next reads the log as it is; if even this setting cannot be made, so it will be.
+        drop(connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true));
     }
 }
 
@@ -232,7 +259,7 @@ fn write_step(connection: &Connection, step: &Step) -> rusqlite::Result<()> {
              ON CONFLICT (client, name) DO UPDATE SET
                opened_at = iif(id = excluded.id, opened_at, excluded.opened_at),
                steps = iif(id = excluded.id, steps + 1, 1),
-               last_at = max(last_at, excluded.last_at),
+               last_at = iif(id = excluded.id, max(last_at, excluded.last_at), excluded.last_at),
                id = excluded.id",
         )?
         .execute(params![client, name, step.id.0.as_bytes(), micros(step.at)])?;
@@ -348,7 +375,7 @@ fn read_question(row: &Row<'_>) -> rusqlite::Result<Approval> {
         agent: row.get::<_, String>(2)?.parse().map_err(|_| unreadable(2))?,
         action: row.get::<_, String>(3)?.parse().map_err(|_| unreadable(3))?,
         controls: controls
-            .split(' ')
+            .split_whitespace()
             .map(|control| control.parse().map_err(|_| unreadable(4)))
             .collect::<Result<_, _>>()?,
         asked_at: timestamp(row, 5)?,

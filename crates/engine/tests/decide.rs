@@ -1,6 +1,14 @@
 //! The way of one call through the engine: which objection comes first, what must be kept, and for how long
 //! an allowance opens anything.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that cannot go on should say so and end"
+)]
+
 use std::{sync::Arc, time::Duration};
 
 use placet_engine::{
@@ -64,7 +72,8 @@ fn engine() -> Engine {
         guards: vec![delete],
         approvers: [("oncall".parse().unwrap(), Approvers { expires: 600 * SECOND })].into(),
     };
-    let tools = ALL.into_iter().map(|(name, level)| (name.parse().unwrap(), Tool { level, plans: name == PLANNING }));
+    let tools =
+        ALL.into_iter().map(|(name, level)| (name.parse().unwrap(), Tool { level, plans: name == PLANNING }));
     Engine::new(Policy::compile(rules, tools.collect()).unwrap())
 }
 
@@ -95,7 +104,12 @@ fn known() -> Known {
 }
 
 fn stop() -> Stop {
-    Stop { scope: Scope::Everything, reason: "look first".to_owned(), by: "ana".to_owned(), since: Timestamp(7) }
+    Stop {
+        scope: Scope::Everything,
+        reason: "look first".to_owned(),
+        by: "ana".to_owned(),
+        since: Timestamp(7),
+    }
 }
 
 fn proposal(agent: &str, action: &str) -> Proposal {
@@ -122,12 +136,8 @@ fn in_mode(agent: &str, action: &str, mode: Mode) -> Arc<Call> {
     call_of(1, Proposal { mode, ..proposal(agent, action) })
 }
 
-const MODES: [Mode; 4] = [
-    Mode::Live,
-    Mode::DryRun(DryRun::Decide),
-    Mode::DryRun(DryRun::Validate),
-    Mode::DryRun(DryRun::Tool),
-];
+const MODES: [Mode; 4] =
+    [Mode::Live, Mode::DryRun(DryRun::Decide), Mode::DryRun(DryRun::Validate), Mode::DryRun(DryRun::Tool)];
 
 #[track_caller]
 fn denial(verdict: Verdict) -> Denial {
@@ -150,13 +160,19 @@ fn a_stop_comes_before_every_other_objection() {
     let engine = engine();
     let mut known = known();
     known.remembered.stop = Some(stop());
-    for (agent, action) in [("ops", READ), ("ops", DELETE), ("ops", "crm/unlisted"), ("clerk", DELETE), ("nobody", READ)] {
+    for (agent, action) in
+        [("ops", READ), ("ops", DELETE), ("ops", "crm/unlisted"), ("clerk", DELETE), ("nobody", READ)]
+    {
         for mode in MODES {
             for offer in [accepted(), Offer::Changed, Offer::Absent] {
                 known.offer = offer;
                 let bad = Proposal { mode, arguments: object(r#"{"nope":1}"#), ..proposal(agent, action) };
                 let verdict = engine.decide(&call_of(1, bad), &known, now());
-                assert_eq!(denial(verdict).reason, DenyReason::Stopped(Timestamp(7)), "{agent} {action} {mode:?}");
+                assert_eq!(
+                    denial(verdict).reason,
+                    DenyReason::Stopped(Timestamp(7)),
+                    "{agent} {action} {mode:?}"
+                );
             }
         }
     }
@@ -315,7 +331,8 @@ fn a_dry_run_that_reaches_no_tool_says_what_would_happen() {
             [(READ, Level::Read, 0), (PLANNING, Level::Write, 0), (DELETE, Level::Delete, 2)]
         {
             let verdict = engine().decide(&in_mode("ops", action, Mode::DryRun(dry)), &known(), now());
-            let Decision::Plan(Plan { action: planned, level: of, policies, controls: asked }) = verdict.decision
+            let Decision::Plan(Plan { action: planned, level: of, policies, controls: asked }) =
+                verdict.decision
             else {
                 panic!("{action} {dry:?} is no plan")
             };
@@ -352,7 +369,10 @@ fn what_is_refused_live_is_refused_dry_and_for_the_same_reason() {
             let call = call_of(1, Proposal { mode, arguments: object(arguments), ..proposal(agent, action) });
             denial(engine().decide(&call, &known(), now()))
         });
-        assert!(denials.iter().all(|denial| *denial == denials[0]), "{agent} {action} {arguments}: {denials:?}");
+        assert!(
+            denials.iter().all(|denial| *denial == denials[0]),
+            "{agent} {action} {arguments}: {denials:?}"
+        );
     }
 }
 
@@ -392,7 +412,11 @@ fn a_run_that_the_host_named_is_a_session_of_its_own() {
     assert_eq!(key(&named("")), key(&call("ops", READ)), "an empty name names nothing");
     let changes = engine().decide(&named("a"), &known(), now()).changes;
     assert_eq!(changes.step.unwrap().key, key(&named("a")));
-    let needs = Needs { session: Some(SessionKey::of(&named("a"))), question: Some(named("a").digest), history: false };
+    let needs = Needs {
+        session: Some(SessionKey::of(&named("a"))),
+        question: Some(named("a").digest),
+        history: false,
+    };
     assert_eq!(Engine::needs(&named("a")), needs);
 }
 
@@ -425,7 +449,8 @@ fn how_a_call_ended_is_kept_once() {
         assert_eq!(changes.require, [Precondition::Open(call.id)]);
         assert_eq!(changes.outcome, Some((call.id, ending)));
         assert_eq!(kinds(&changes), [Kind::Outcome]);
-        for (key, value) in [("outcome", word), ("note", "why"), ("result_bytes", "12"), ("level", "delete")] {
+        for (key, value) in [("outcome", word), ("note", "why"), ("result_bytes", "12"), ("level", "delete")]
+        {
             assert_eq!(member(&changes, 0, key).as_deref(), Some(value), "{key}");
         }
     }
@@ -593,8 +618,13 @@ fn any_known() -> impl Strategy<Value = Known> {
     let question = prop::option::of((any::<bool>(), any::<u8>()));
     (prop::option::weighted(0.2, Just(stop())), 0..5_usize, question, any::<u64>()).prop_map(
         |(stop, offer, question, policy)| {
-            let offers =
-                [accepted(), accepted(), Offer::Changed, Offer::Absent, Offer::Unusable("it cannot be used".into())];
+            let offers = [
+                accepted(),
+                accepted(),
+                Offer::Changed,
+                Offer::Absent,
+                Offer::Unusable("it cannot be used".into()),
+            ];
             let question = question.map(|(pending, id)| {
                 let asked = call_of(id, proposal("ops", DELETE));
                 Approval {

@@ -58,7 +58,7 @@ pub(super) fn open(path: &Path) -> Result<(Connection, Mirror, Vec<Intent>), Ope
     let format = format_of(&connection).map_err(database)?;
     let is_empty = is_empty(&connection).map_err(database)?;
     match (format, is_empty) {
-        (FORMAT, false) => configure(&connection).map_err(database)?,
+        (FORMAT, _) => configure(&connection).map_err(database)?,
         (0, true) => configure(&connection).and_then(|()| make_tables(&connection)).map_err(database)?,
         (other, _) => return Err(other_format(path, other)),
     }
@@ -299,9 +299,10 @@ fn read(connection: &Connection) -> rusqlite::Result<(Mirror, Vec<Intent>)> {
         ..Mirror::default()
     };
 
-    let mut sessions =
-        connection.prepare("SELECT client, name, id, opened_at, last_at, steps FROM sessions")?;
-    let rows = sessions.query_map([], |row| {
+    let mut sessions = connection.prepare(
+        "SELECT client, name, id, opened_at, last_at, steps FROM sessions ORDER BY last_at DESC LIMIT ?1",
+    )?;
+    let rows = sessions.query_map([SESSIONS_READ], |row| {
         let name: String = row.get(1)?;
         let key = SessionKey {
             client: row.get::<_, String>(0)?.parse().map_err(|_| unreadable(0))?,

@@ -399,6 +399,8 @@ fn server_dies() {
     let answer = client.answer(id).unwrap();
     assert_eq!(code(&answer).as_deref(), Some("upstream_unavailable"), "{}", answer.compact());
     client.leave().unwrap();
+    // Outcomes are queued; a write is on disk when it is answered, and everything that was queued before it.
+    assert_eq!(home.run(&["call", "spy/write_it", "{\"token\":\"last\"}"]).0, 0);
     let ledger = ledger(&home.state());
     assert_eq!(ledger["die"], ["unknown"]);
     assert!(!ledger.contains_key("later"));

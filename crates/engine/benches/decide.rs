@@ -92,7 +92,7 @@ impl Desk {
             ("crm/delete_user", Level::Delete),
         ];
         let catalogue =
-            tools.into_iter().map(|(name, level)| (action(name), Tool { level, plans: false })).collect();
+            tools.into_iter().map(|(name, level)| (action(name), Tool::from(level))).collect();
         let remit = Agent { levels: LevelSet::of([Level::Read, Level::Write]), ..Agent::default() };
         Self::new(Rules { agents: [(agent("support"), remit)].into(), ..Rules::default() }, catalogue)
     }
@@ -102,7 +102,7 @@ impl Desk {
         let catalogue: Catalogue = (0..300)
             .map(|at| {
                 let level = Level::ALL[at % 4];
-                (action(&format!("s{}/tool_{at}", at % 10)), Tool { level, plans: false })
+                (action(&format!("s{}/tool_{at}", at % 10)), Tool::from(level))
             })
             .collect();
         let pattern = |text: String| At { value: text.parse().expect("a pattern"), line: 1 };
@@ -134,7 +134,7 @@ impl Desk {
 
     /// The first call of a tool of this level on which the decision is the one meant.
     fn find(&self, level: Level, meant: fn(&Decision) -> bool) -> Arc<Call> {
-        let of_level = self.engine.policy().catalogue().iter().filter(|(_, tool)| tool.level == level);
+        let of_level = self.engine.policy().catalogue().iter().filter(|(_, tool)| tool.level() == level);
         let mut calls = of_level.flat_map(|(action, _)| {
             (0..100).map(move |at| call(&format!("agent_{at}"), &action.to_string()))
         });

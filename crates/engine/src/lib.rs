@@ -21,7 +21,7 @@
 //! use placet_engine::{level::{Level, LevelSet}, names::{Action, AgentName}};
 //! use placet_engine::policy::{Judged, Policy, Rules, Tool, config::Agent};
 //!
-//! let tool = |level| Tool { level, plans: false };
+//! let tool = |level: Level| Tool::from(level);
 //! let read: Action = "crm/read_user".parse()?;
 //! let delete: Action = "crm/delete_user".parse()?;
 //! let catalogue = [(read.clone(), tool(Level::Read)), (delete.clone(), tool(Level::Delete))].into();
@@ -38,6 +38,7 @@
 
 pub mod approval;
 pub mod call;
+pub mod cost;
 pub mod decide;
 pub mod decision;
 pub mod diagnostic;
@@ -54,3 +55,4 @@ pub mod state;
 pub mod stop;
 pub mod time;
 pub mod tool;
+pub mod window;

@@ -87,6 +87,23 @@ name! {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/'))
 }
 
+name! {
+    /// A budget, or a trip.
+    BudgetName, "a budget's name", "1 to 64 visible characters, without blanks at its ends",
+    |text| (1..=64).contains(&text.chars().count())
+        && text.trim() == text
+        && crate::diagnostic::inert(text) == text
+}
+name! {
+    /// A group that tools belong to.
+    Label, "a label", "1 to 64 of a-z, 0-9, `-` and `_`, beginning with a letter", is_plain
+}
+name! {
+    /// What is counted: `usd`, `tokens`, `recipients`.
+    Unit, "a unit", "1 to 16 of a-z, 0-9 and `_`, beginning with a letter",
+    |text| is_plain(text) && text.len() <= 16 && !text.contains('-')
+}
+
 fn starts_with_lower(text: &str) -> bool {
     text.bytes().next().is_some_and(|first| first.is_ascii_lowercase())
 }

@@ -73,7 +73,7 @@ fn engine() -> Engine {
         approvers: [("oncall".parse().unwrap(), Approvers { expires: 600 * SECOND })].into(),
     };
     let tools =
-        ALL.into_iter().map(|(name, level)| (name.parse().unwrap(), Tool { level, plans: name == PLANNING }));
+        ALL.into_iter().map(|(name, level)| (name.parse().unwrap(), Tool { plans: name == PLANNING, ..Tool::from(level) }));
     Engine::new(Policy::compile(rules, tools.collect()).unwrap())
 }
 

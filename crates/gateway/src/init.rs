@@ -19,7 +19,7 @@ use placet_engine::{
     level::{Level, LevelSet},
     names::{AgentName, ClientName, ServerName, ToolName},
     policy::config::{
-        self, Agent, At, Client, Comments, Config, Credential, Cwd, Integers, Launch, Server, Text,
+        self, Agent, At, Client, Comments, Config, Credential, Cwd, Integers, Launch, Server, Text, terms,
     },
 };
 use sha2::{Digest as _, Sha256};
@@ -90,7 +90,7 @@ pub async fn propose(plan: &Plan, log: Log) -> Result<Proposal, String> {
         let (level, why) = level_of(tool, &definition);
         let said = definition.get("description").and_then(Json::as_str).unwrap_or_default();
         comments.insert((plan.server.clone(), tool.clone()), format!("{why}: {said}"));
-        tools.insert(tool.clone(), At { value: level, line: 0 });
+        tools.insert(tool.clone(), At { value: level.into(), line: 0 });
     }
     let secret = draw()?;
     let config = model(plan, tools, &secret);
@@ -113,7 +113,7 @@ pub async fn propose(plan: &Plan, log: Log) -> Result<Proposal, String> {
 }
 
 /// The file's model: the server with its tools, one client, one agent that holds all levels but delete.
-fn model(plan: &Plan, tools: BTreeMap<ToolName, At<Level>>, secret: &str) -> Config {
+fn model(plan: &Plan, tools: BTreeMap<ToolName, At<terms::Tool>>, secret: &str) -> Config {
     // Programs in JavaScript read every number as a double.
     let runner =
         plan.command.first().map(|program| Path::new(program).file_stem().unwrap_or_default().to_owned());
@@ -122,6 +122,7 @@ fn model(plan: &Plan, tools: BTreeMap<ToolName, At<Level>>, secret: &str) -> Con
     let server = Server {
         launch: Launch { command: plan.command.clone(), env: plan.env.clone(), cwd: Cwd::Node },
         tools,
+        trusted: false,
         requests: BTreeSet::new(),
         meta: Vec::new(),
         resources: None,
@@ -132,6 +133,7 @@ fn model(plan: &Plan, tools: BTreeMap<ToolName, At<Level>>, secret: &str) -> Con
         credential: Credential(Sha256::digest(secret.as_bytes()).into()),
         agent: plan.agent.clone(),
         servers: [plan.server.clone()].into(),
+        sessions: false,
     };
     let remit =
         Agent { levels: LevelSet::of([Level::Read, Level::Write, Level::Execute]), ..Agent::default() };

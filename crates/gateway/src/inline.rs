@@ -172,7 +172,7 @@ fn policy(
     methods::add(server, &mut catalogue);
     for tool in tools {
         if let [level] = levels(globs, tool).as_slice() {
-            catalogue.insert(Action::new(server.clone(), tool.clone()), Tool { level: *level, plans: false });
+            catalogue.insert(Action::new(server.clone(), tool.clone()), Tool::from(*level));
         }
     }
     let remit = Agent { levels: held, ..Agent::default() };

@@ -57,7 +57,7 @@ impl<F: Fn(&Latch) + Send + Sync> Upstream for Counting<F> {
 }
 
 fn policy(levels: impl IntoIterator<Item = Level>) -> Policy {
-    let entry = |level| Entry { level, plans: false };
+    let entry = |level: Level| Entry::from(level);
     let catalogue = BTreeMap::from([
         ("crm/read".parse::<Action>().unwrap(), entry(Level::Read)),
         ("crm/write".parse().unwrap(), entry(Level::Write)),

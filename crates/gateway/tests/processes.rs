@@ -487,7 +487,7 @@ fn init() {
         .servers
         .values()
         .flat_map(|server| &server.tools)
-        .map(|(tool, level)| format!("{tool} {}", level.value))
+        .map(|(tool, level)| format!("{tool} {}", level.value.level))
         .collect();
     assert_eq!(levels, ["delete_it delete", "mumble execute", "read_it read"]);
     assert_eq!(home.run(&arguments).0, 6, "an existing file is not overwritten");

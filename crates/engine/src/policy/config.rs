@@ -10,6 +10,7 @@
 mod control;
 mod pattern;
 pub mod read;
+pub mod terms;
 mod text;
 pub mod write;
 
@@ -50,6 +51,14 @@ pub struct Config {
     pub guards: Vec<Guard>,
     /// The settings of groups of approvers. A group without a table has those of [`Approvers::default`].
     pub approvers: BTreeMap<GroupName, Approvers>,
+    /// How much may be spent, in the order of the file.
+    pub budgets: Vec<terms::Budget>,
+    /// When the boundary narrows by itself, in the order of the file.
+    pub trips: Vec<terms::Trip>,
+    /// How long sessions last.
+    pub session: terms::SessionTerms,
+    /// What is remembered how carefully.
+    pub durability: terms::Durability,
 }
 
 /// A value and the line that it stands on, counted from 1. Only the value counts when two are compared: a
@@ -94,7 +103,9 @@ pub struct Server {
     /// How it is started.
     pub launch: Launch,
     /// What each tool does. A tool that is not listed is unknown and cannot be called.
-    pub tools: BTreeMap<ToolName, At<Level>>,
+    pub tools: BTreeMap<ToolName, At<terms::Tool>>,
+    /// Whether its structured results are believed where they say what a call did cost.
+    pub trusted: bool,
     /// What it may ask of the client.
     pub requests: BTreeSet<ServerRequest>,
     /// The keys of `_meta` that pass toward it, besides those that always do.
@@ -109,9 +120,10 @@ pub struct Server {
 
 impl PartialEq for Server {
     fn eq(&self, other: &Self) -> bool {
-        let Self { launch, tools, requests, meta, resources, integers, line: _ } = self;
+        let Self { launch, tools, trusted, requests, meta, resources, integers, line: _ } = self;
         *launch == other.launch
             && *tools == other.tools
+            && *trusted == other.trusted
             && *requests == other.requests
             && *meta == other.meta
             && *resources == other.resources
@@ -202,6 +214,8 @@ pub struct Client {
     pub agent: AgentName,
     /// The servers that it may reach.
     pub servers: BTreeSet<ServerName>,
+    /// Whether it may open sessions: a host application that names its runs.
+    pub sessions: bool,
 }
 
 /// The SHA-256 digest of a client's secret, as text `sha256:` and 64 hexadecimal digits.

@@ -86,7 +86,7 @@ impl Compiled {
         let actions: BTreeMap<_, _> = catalogue
             .iter()
             .enumerate()
-            .map(|(at, (action, tool))| (action.clone(), (at, tool.level)))
+            .map(|(at, (action, tool))| (action.clone(), (at, tool.level())))
             .collect();
         let mut slices = Vec::new();
         slices.resize_with(agents.len().saturating_mul(actions.len()), OnceLock::new);
@@ -312,7 +312,7 @@ fn schema(catalogue: &Catalogue) -> Value {
         let server = server_group(action.server.as_str());
         actions.insert(
             action.to_string(),
-            json!({ "memberOf": [{ "id": level_group(tool.level) }, { "id": server }], "appliesTo": applies }),
+            json!({ "memberOf": [{ "id": level_group(tool.level()) }, { "id": server }], "appliesTo": applies }),
         );
         actions.insert(server, json!({}));
     }
@@ -373,7 +373,7 @@ fn digest(policies: &[Policy], catalogue: &Catalogue) -> String {
         hash.update([0]);
     }
     for (action, tool) in catalogue {
-        hash.update(format!("{action} {} {}\n", tool.level, tool.plans));
+        hash.update(format!("{action} {} {:?}\n", tool.plans, tool.terms));
     }
     hash.finalize().iter().fold("sha256:".to_owned(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

@@ -24,16 +24,35 @@ use crate::{
     limits,
     names::{Action, AgentName, GroupName},
 };
-use config::{Agent, Approvers, Config, Control, Disclose, Guard};
+use config::{Agent, Approvers, Config, Control, Disclose, Guard, terms};
 use eval::Compiled;
 
 /// What a tool is, by the operator's word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tool {
-    /// Its level.
-    pub level: Level,
+    /// Its level, and on what conditions it is called.
+    pub terms: Arc<terms::Tool>,
     /// Whether it can say what it would do without doing it.
     pub plans: bool,
+}
+
+impl Tool {
+    /// Its level.
+    pub fn level(&self) -> Level {
+        self.terms.level
+    }
+}
+
+impl From<terms::Tool> for Tool {
+    fn from(terms: terms::Tool) -> Self {
+        Self { terms: Arc::new(terms), plans: false }
+    }
+}
+
+impl From<Level> for Tool {
+    fn from(level: Level) -> Self {
+        Self::from(terms::Tool::from(level))
+    }
 }
 
 /// The tools that an operator has given a level. Globs expand over these and over nothing else.
@@ -48,6 +67,14 @@ pub struct Rules {
     pub guards: Vec<Guard>,
     /// Settings of groups of approvers.
     pub approvers: BTreeMap<GroupName, Approvers>,
+    /// How much may be spent.
+    pub budgets: Vec<terms::Budget>,
+    /// When the boundary narrows by itself.
+    pub trips: Vec<terms::Trip>,
+    /// How long sessions last.
+    pub session: terms::SessionTerms,
+    /// What is remembered how carefully.
+    pub durability: terms::Durability,
 }
 
 impl From<&Config> for Rules {
@@ -56,6 +83,10 @@ impl From<&Config> for Rules {
             agents: config.agents.clone(),
             guards: config.guards.clone(),
             approvers: config.approvers.clone(),
+            budgets: config.budgets.clone(),
+            trips: config.trips.clone(),
+            session: config.session,
+            durability: config.durability,
         }
     }
 }
@@ -63,8 +94,8 @@ impl From<&Config> for Rules {
 /// The catalogue that a configuration file gives.
 pub fn catalogue(config: &Config) -> Catalogue {
     let tools = config.servers.iter().flat_map(|(server, entry)| {
-        entry.tools.iter().map(|(tool, level)| {
-            (Action::new(server.clone(), tool.clone()), Tool { level: level.value, plans: false })
+        entry.tools.iter().map(|(tool, tool_terms)| {
+            (Action::new(server.clone(), tool.clone()), Tool::from(tool_terms.value.clone()))
         })
     });
     tools.collect()
@@ -138,7 +169,7 @@ impl Policy {
 
     /// The tool's level, if the operator has given it one.
     pub fn level(&self, action: &Action) -> Option<Level> {
-        self.catalogue.get(action).map(|tool| tool.level)
+        self.catalogue.get(action).map(Tool::level)
     }
 
     /// Whether the tool can say what it would do without doing it.

@@ -28,7 +28,7 @@ fn control(text: &str) -> Control {
 fn crm() -> Catalogue {
     [(READ, Level::Read), (WRITE, Level::Write), (EXECUTE, Level::Execute), (DELETE, Level::Delete)]
         .into_iter()
-        .map(|(name, level)| (action(name), Tool { level, plans: false }))
+        .map(|(name, level)| (action(name), Tool::from(level)))
         .collect()
 }
 
@@ -315,10 +315,10 @@ fn the_digest_moves_with_what_is_judged() {
     assert_eq!(base, digest(rules(&[Level::Read]), crm()));
     assert_ne!(base, digest(rules(&[Level::Read, Level::Write]), crm()));
     let mut relevelled = crm();
-    relevelled.insert(action(DELETE), Tool { level: Level::Read, plans: false });
+    relevelled.insert(action(DELETE), Tool::from(Level::Read));
     assert_ne!(base, digest(rules(&[Level::Read]), relevelled));
     let mut planning = crm();
-    planning.insert(action(DELETE), Tool { level: Level::Delete, plans: true });
+    planning.insert(action(DELETE), Tool { plans: true, ..Tool::from(Level::Delete) });
     assert_ne!(base, digest(rules(&[Level::Read]), planning));
 }
 
@@ -453,7 +453,7 @@ fn any_world() -> impl Strategy<Value = (Rules, Catalogue)> {
         let agents = AGENTS.iter().map(|name| agent(name)).zip(remits).collect();
         let tools = all_actions().into_iter().zip(levels);
         let catalogue =
-            tools.filter_map(|(name, level)| Some((name, Tool { level: level?, plans: false }))).collect();
+            tools.filter_map(|(name, level)| Some((name, Tool::from(level?)))).collect();
         (Rules { agents, guards, ..Rules::default() }, catalogue)
     })
 }
@@ -470,7 +470,7 @@ fn oracle(rules: &Rules, catalogue: &Catalogue, who: &AgentName, what: &Action) 
     let (Some(remit), Some(tool)) = (rules.agents.get(who), catalogue.get(what)) else {
         return Judged::Refused { reason: DenyReason::NotGranted, policies: Vec::new() };
     };
-    let holds = |levels: LevelSet| levels.iter().any(|level| level == tool.level);
+    let holds = |levels: LevelSet| levels.iter().any(|level| level == tool.level());
     let listed = |kind: &str, list: &[At<Pattern>]| -> Vec<String> {
         let matching =
             list.iter().enumerate().filter(|(_, pattern)| stands_for(&pattern.value.to_string(), what));
@@ -484,7 +484,7 @@ fn oracle(rules: &Rules, catalogue: &Catalogue, who: &AgentName, what: &Action) 
     let (mut is_forbidden, mut words, mut controls) = (!forbids.is_empty(), None, BTreeSet::new());
     for (at, guard) in rules.guards.iter().enumerate() {
         let about_tool = match &guard.scope {
-            GuardScope::Level(level) => *level == tool.level,
+            GuardScope::Level(level) => *level == tool.level(),
             GuardScope::Tools(pattern) => {
                 stands_for(&pattern.to_string(), what) && guard.levels.is_none_or(holds)
             }

@@ -86,7 +86,7 @@ pub fn action(server: &ServerName, method: &'static str) -> Action {
 pub fn add(server: &ServerName, catalogue: &mut Catalogue) {
     for method in REQUESTS {
         if let Needs::Read(name) = method.needs {
-            catalogue.insert(action(server, name), Tool { level: Level::Read, plans: false });
+            catalogue.insert(action(server, name), Tool::from(Level::Read));
         }
     }
 }

@@ -110,6 +110,10 @@ impl<'a> Reader<'a> {
                 .iter()
                 .filter_map(|field| Some((self.name(field)?, self.approvers(field)?)))
                 .collect(),
+            budgets: Vec::new(),
+            trips: Vec::new(),
+            session: Default::default(),
+            durability: Default::default(),
         })
     }
 

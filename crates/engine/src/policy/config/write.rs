@@ -8,11 +8,11 @@
 
 use super::{
     Agent, Approvers, At, Client, Config, Cwd, Disclose, Guard, GuardEffect, Integers, Pattern, Scope,
-    Server, ServerRequest,
+    Server, ServerRequest, terms,
 };
 use crate::{
     diagnostic::{acts, first_of, inert},
-    level::{Level, LevelSet},
+    level::LevelSet,
     names::{ServerName, ToolName},
 };
 use std::{collections::BTreeMap, fmt::Display, time::Duration};
@@ -115,7 +115,7 @@ impl Page {
     }
 
     fn server(&mut self, name: &ServerName, server: &Server, comments: &Comments) {
-        let Server { launch, tools, requests, meta, resources, integers, line: _ } = server;
+        let Server { launch, tools, trusted: _, requests, meta, resources, integers, line: _ } = server;
         self.gap();
         self.line(format!("[servers.{name}]"));
         self.list("command", launch.command.iter().map(|word| quoted(word)));
@@ -147,16 +147,16 @@ impl Page {
             self.gap();
             self.line(format!("[servers.{name}.tools]"));
             let about = |tool: &ToolName| comments.tools.get(&(name.clone(), tool.clone()));
-            let row = |(tool, At { value, line: _ }): (&ToolName, &At<Level>)| {
+            let row = |(tool, At { value, line: _ }): (&ToolName, &At<terms::Tool>)| {
                 let about = about(tool).map(|about| comment(about)).filter(|about| about != "#");
-                (key(tool.as_str()), quoted(value.as_str()), about)
+                (key(tool.as_str()), quoted(value.level.as_str()), about)
             };
             self.rows(tools.iter().map(row).collect());
         }
     }
 
     fn client(&mut self, name: &impl Display, client: &Client) {
-        let Client { credential, agent, servers } = client;
+        let Client { credential, agent, servers, sessions: _ } = client;
         self.gap();
         self.line(format!("[clients.{name}]"));
         self.line(format!("credential = \"{credential}\""));

@@ -59,7 +59,7 @@ impl<'a> Reader<'a> {
                 }
             };
             if let (Some(name), Some(credential), Some(agent)) = (name, credential, agent) {
-                clients.insert(name, Client { credential, agent, servers });
+                clients.insert(name, Client { credential, agent, servers, sessions: false });
             }
         }
         clients

@@ -7,13 +7,12 @@
 //! Start at [`Reader::server`].
 
 use super::{
-    super::{At, Cwd, Integers, Launch, Server, ServerRequest, Text},
+    super::{At, Cwd, Integers, Launch, Server, ServerRequest, Text, terms::Tool},
     field::{A_TEXT, Field, Reader},
     keys,
 };
 use crate::{
     diagnostic::Finding,
-    level::Level,
     names::{ServerName, ToolName},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +52,7 @@ impl<'a> Reader<'a> {
         let server = Server {
             launch,
             tools,
+            trusted: false,
             requests: requests.unwrap_or_default(),
             meta: meta.unwrap_or_default(),
             resources,
@@ -144,7 +144,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn tool(&mut self, field: &Field<'a>, server: &str) -> Option<(ToolName, At<Level>)> {
+    fn tool(&mut self, field: &Field<'a>, server: &str) -> Option<(ToolName, At<Tool>)> {
         let name = self.name(field);
         let level = match field.node.as_table() {
             None => self.level(field, "a level or a table"),
@@ -162,7 +162,7 @@ impl<'a> Reader<'a> {
                 }
             }
         };
-        Some((name?, At { value: level?, line: self.line(field.key.start) }))
+        Some((name?, At { value: level?.into(), line: self.line(field.key.start) }))
     }
 
     fn requests(&mut self, field: &Field<'a>) -> Option<BTreeSet<ServerRequest>> {

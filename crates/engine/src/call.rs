@@ -5,14 +5,15 @@
 //!
 //! Not here: reading the wire (each surface does), the tool's level (policy's), the session's state.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::{
+    cost::Amount,
     json::{Json, Object},
-    names::{Action, AgentName, ClientName},
+    names::{Action, AgentName, ClientName, Unit},
 };
 
 /// Identifies one proposed call and the decision about it. Drawn by the shell, unguessable, shown as `d_…`.
@@ -196,6 +197,10 @@ pub struct Call {
     pub meta: Object,
     /// For real or not.
     pub mode: Mode,
+    /// The caller's own key: a call under the same one is the same call.
+    pub key: Option<Arc<str>>,
+    /// What the caller says that it costs. It can only make it dearer.
+    pub cost: BTreeMap<Unit, Amount>,
     /// Keyed digest of everything above that the tool will see, and of who asked.
     pub digest: Digest,
 }
@@ -217,12 +222,16 @@ pub struct Proposal {
     pub meta: Object,
     /// For real or not.
     pub mode: Mode,
+    /// The caller's own key, if it sent one.
+    pub key: Option<Arc<str>>,
+    /// What the caller says that it costs.
+    pub cost: BTreeMap<Unit, Amount>,
 }
 
 impl Call {
     /// Makes the call that will be judged, under a drawn `id`.
     pub fn new(id: CallId, proposal: Proposal, key: &DigestKey) -> Self {
-        let Proposal { agent, client, session, action, arguments, meta, mode } = proposal;
+        let Proposal { agent, client, session, action, arguments, meta, mode, key: own_key, cost } = proposal;
         let arguments = Arguments::new(arguments);
         let meta_text = Json::Object(meta.clone()).canonical();
         let digest = key.digest([
@@ -234,8 +243,9 @@ impl Call {
             arguments.canonical().as_bytes(),
             meta_text.as_bytes(),
             mode.as_str().as_bytes(),
+            own_key.as_deref().unwrap_or("").as_bytes(),
         ]);
-        Self { id, agent, client, session, action, arguments, meta, mode, digest }
+        Self { id, agent, client, session, action, arguments, meta, mode, key: own_key, cost, digest }
     }
 }
 

@@ -112,3 +112,23 @@ impl FromStr for Path {
         Ok(Self { text: text.to_owned() })
     }
 }
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.0 / 1_000_000, self.0 % 1_000_000);
+        if part == 0 { write!(f, "{whole}") } else { write!(f, "{}", format!("{whole}.{part:06}").trim_end_matches('0')) }
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for Amount {
+    type Err = CostError;
+    fn from_str(text: &str) -> Result<Self, CostError> {
+        text.parse::<u64>().map(Amount::whole).map_err(|error| CostError(error.to_string()))
+    }
+}

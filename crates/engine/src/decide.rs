@@ -2,34 +2,54 @@
 //!
 //! [`Engine::decide`] is a function of the call, what is known, and the time. It runs nothing and writes
 //! nothing: it answers with a [`Decision`] and with the [`Changes`] that must be kept before anybody acts on
-//! it. [`Engine::settle`] says what must be kept once the tool has answered, or has not.
+//! it. What must be kept once the tool has answered, or has not, is in [`settle`].
 //!
 //! Order: stop → is the tool known → could policy allow it at all → is it as accepted → do the arguments fit →
-//! dry run → what people must agree to. A tool that no arguments could open is refused before its arguments are
-//! looked at, so that complaints about them tell nothing of it; nobody is asked about what policy would refuse.
+//! dry run → was the same call made before → is it a loop → does it fit every budget → what people must agree
+//! to. A tool that no arguments could open is refused before its arguments are looked at, so that complaints
+//! about them tell nothing of it; nobody is asked about what policy would refuse or money cannot cover.
 
-use std::sync::Arc;
+mod counting;
+mod people;
+mod settle;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+pub use people::{accept_overrun, advance, end_session, resume, settle_epoch, stop};
+pub use settle::{Outcome, not_sent, recover, resolve};
 
 use crate::{
     approval::{Approval, ApprovalRequest},
-    call::{Call, DryRun, Mode},
-    decision::{Allowed, Decision, Denial, DenyReason, Plan},
+    budget::Hold,
+    call::{Call, CallId, DigestKey, DryRun, Mode, Proposal},
+    decision::{Allowed, Decision, Denial, DenyReason, Plan, Replay, Stopped},
     json::Json,
     level::Level,
-    permit::Grant,
-    policy::{Judged, Policy, config::Control},
+    limits,
+    once::{self, Claim, Held, Kept},
+    permit::{Bounds, Grant},
+    policy::{
+        Judged, Policy,
+        config::{
+            Control,
+            terms,
+        },
+    },
     record::{Kind, Record},
     session::{HistoryEntry, SessionId, SessionKey, Status},
-    state::{Advance, Changes, Ending, Intent, Known, Needs, Precondition, Step, StopChange},
-    stop::{Scope, Stop},
-    time::Now,
+    state::{Changes, Intent, Known, Needs, Precondition, Step},
+    stop::Coordinates,
+    time::{Now, Timestamp},
     tool::{Definition, Offer},
 };
+use counting::Counted;
 
 /// Judges calls under one policy. Swapped whole when the policy changes.
 #[derive(Debug)]
 pub struct Engine {
     policy: Policy,
+    secret: DigestKey,
+    nothing: Arc<BTreeSet<crate::names::Label>>,
 }
 
 /// A decision and what must be kept before anybody acts on it.
@@ -42,21 +62,35 @@ pub struct Verdict {
     pub changes: Changes,
 }
 
-/// What came back from a tool, as far as remembering it goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// How it ended.
-    pub ending: Ending,
-    /// In a few words, why, where it did not succeed.
-    pub note: Option<String>,
-    /// The result's size in bytes, where there is one.
-    pub bytes: Option<usize>,
+/// Why a call does not simply go on.
+enum Objection {
+    Denied(Denial),
+    Join(CallId),
+    Replay(CallId, Arc<str>),
+}
+
+impl From<Denial> for Objection {
+    fn from(denial: Denial) -> Self {
+        Objection::Denied(denial)
+    }
+}
+
+/// What is left when nothing objects.
+struct Approved<'a> {
+    level: Level,
+    terms: &'a terms::Tool,
+    policies: Vec<Arc<str>>,
+    controls: Vec<Control>,
+    claim: Option<Claim>,
+    holds: Vec<Hold>,
+    require: Vec<Precondition>,
+    warnings: Vec<Record>,
 }
 
 impl Engine {
-    /// An engine that judges by `policy`.
-    pub fn new(policy: Policy) -> Self {
-        Self { policy }
+    /// An engine that judges by `policy`, and makes keyed digests under `secret`.
+    pub fn new(policy: Policy, secret: DigestKey) -> Self {
+        Self { policy, secret, nothing: Arc::default() }
     }
 
     /// The policy it judges by.
@@ -64,55 +98,161 @@ impl Engine {
         &self.policy
     }
 
-    /// What must be read before `call` can be judged.
+    /// What must be read before `call` can be judged by this engine.
     ///
-    /// To be read before the engine that judges is taken: a policy is swapped before its generation moves, so
-    /// whoever then sees the new generation has the new policy.
-    pub fn needs(call: &Call) -> Needs {
-        Needs { session: Some(SessionKey::of(call)), question: Some(call.digest), history: false }
+    /// Whoever swaps engines does so before the policy's generation moves; so if the same engine is still in
+    /// place once this has been read, what was read belongs to it.
+    pub fn needs(&self, call: &Call, now: Now) -> Needs {
+        let about = self.about(call, None);
+        let terms = self.policy.tool(&call.action).map(|tool| &*tool.terms);
+        let claim = terms.and_then(|terms| once::claim(call, &terms.once, &self.secret, now.wall).ok().flatten());
+        let counted = counting::counted(&self.policy, &about, now.wall);
+        Needs {
+            now: now.wall,
+            terms: self.policy.session_terms(),
+            session: Some(SessionKey::of(call)),
+            question: Some(call.digest),
+            key: claim.map(|claim| claim.key),
+            running: joins(call, about.level).then_some(call.digest),
+            accounts: counted.iter().map(Counted::need).collect(),
+            about: Some(about),
+            history: false,
+            stops: false,
+        }
+    }
+
+    /// Whether a call takes a key.
+    pub fn is_keyed(&self, call: &Call, now: Now) -> bool {
+        let terms = self.policy.tool(&call.action).map(|tool| &*tool.terms);
+        terms.is_some_and(|terms| !matches!(once::claim(call, &terms.once, &self.secret, now.wall), Ok(None)))
+    }
+
+    /// What the tool of a proposal is told as its key: the caller's own, or one that stands for what makes the
+    /// call the same.
+    pub fn token(&self, proposal: &Proposal) -> Option<String> {
+        if let Some(own) = &proposal.key {
+            return Some(own.to_string());
+        }
+        let call = Call::new(CallId::from_random([0; 12]), proposal.clone(), &self.secret);
+        let once = &self.policy.tool(&call.action)?.terms.once;
+        Some(once::claim(&call, once, &self.secret, Timestamp(0)).ok()??.key.to_string())
+    }
+
+    /// Where a call stands.
+    fn about(&self, call: &Call, session: Option<SessionId>) -> Coordinates {
+        let tool = self.policy.tool(&call.action);
+        Coordinates {
+            agent: call.agent.clone(),
+            team: self.policy.team(&call.agent).cloned(),
+            client: call.client.clone(),
+            session,
+            action: call.action.clone(),
+            level: tool.map(|tool| tool.level()),
+            labels: match tool {
+                Some(tool) if !tool.terms.labels.is_empty() => Arc::new(tool.terms.labels.clone()),
+                Some(_) | None => Arc::clone(&self.nothing),
+            },
+        }
     }
 
     /// Judges one call against what was known at `now`.
     pub fn decide(&self, call: &Arc<Call>, known: &Known, now: Now) -> Verdict {
-        let level = self.policy.level(&call.action);
-        match self.object(call, known, level) {
-            Err(denial) => self.refuse(call, known, now, denial),
-            Ok(Approved { level, policies, controls }) => match call.mode {
-                Mode::DryRun(DryRun::Decide | DryRun::Validate) => {
-                    let plan = Plan { action: call.action.clone(), level, policies, controls };
-                    self.plan(call, known, now, plan)
+        let session = self.session(call, known, now.wall);
+        let about = self.about(call, Some(session));
+        match self.object(call, known, now, &about) {
+            Err(Objection::Denied(denial)) => self.refuse(call, known, now, denial),
+            // Nothing is remembered yet: when the other call has landed this one is judged again.
+            Err(Objection::Join(other)) => {
+                Verdict { decision: Decision::Join(other), changes: Changes::default() }
+            }
+            Err(Objection::Replay(of, text)) => self.replay(call, known, now, about, Replay { of, text }),
+            Ok(approved) => match call.mode {
+                Mode::DryRun(DryRun::Decide | DryRun::Validate) => self.plan(call, known, now, approved),
+                Mode::Live | Mode::DryRun(DryRun::Tool) if !approved.controls.is_empty() => {
+                    self.ask(call, known, now, about, approved)
                 }
-                Mode::Live | Mode::DryRun(DryRun::Tool) if !controls.is_empty() => {
-                    self.ask(call, known, now, level, controls, &policies)
-                }
-                Mode::Live | Mode::DryRun(DryRun::Tool) => self.allow(call, known, now, level, &policies),
+                Mode::Live | Mode::DryRun(DryRun::Tool) => self.allow(call, known, now, about, approved),
             },
         }
     }
 
     /// The objections, in order; what remains if there is none.
-    fn object(&self, call: &Call, known: &Known, level: Option<Level>) -> Result<Approved, Denial> {
+    fn object(
+        &self,
+        call: &Call,
+        known: &Known,
+        now: Now,
+        about: &Coordinates,
+    ) -> Result<Approved<'_>, Objection> {
         if let Some(stop) = &known.remembered.stop {
-            let denial = Denial::because(DenyReason::Stopped(stop.since));
-            return Err(Denial { level, ..denial });
+            let stopped = Stopped { scope: stop.scope.clone(), leaves: stop.leaves, since: stop.since };
+            let denial = Denial::because(DenyReason::Stopped(Box::new(stopped)));
+            return Err(Denial { level: about.level, ..denial }.into());
         }
-        let Some(level) = level else { return Err(Denial::because(DenyReason::UnknownTool)) };
+        let Some(tool) = self.policy.tool(&call.action) else {
+            return Err(Denial::because(DenyReason::UnknownTool).into());
+        };
+        let (level, terms) = (tool.level(), &*tool.terms);
+        let deny = |reason| Objection::from(Denial::because(reason).at(level));
+        if terms.canary {
+            return Err(deny(DenyReason::Canary));
+        }
         // A tool that no arguments could open looks absent: its schema is not told by way of complaints.
-        let (controls, policies) = match self.policy.judge(&call.agent, &call.action) {
+        let (mut controls, policies) = match self.policy.judge(&call.agent, &call.action) {
             Judged::Granted { controls, policies } => (controls, policies),
             Judged::Refused { reason, policies } => {
-                return Err(Denial { reason, level: Some(level), policies });
+                return Err(Denial { reason, level: Some(level), policies }.into());
             }
         };
-        let definition = accepted(&known.offer).map_err(|reason| Denial::because(reason).at(level))?;
+        let definition = accepted(&known.offer).map_err(deny)?;
         definition
             .schema
             .check(call.arguments.value())
-            .map_err(|problem| Denial::because(DenyReason::BadArguments(problem)).at(level))?;
-        if call.mode == Mode::DryRun(DryRun::Tool) && !self.policy.plans(&call.action) {
-            return Err(Denial::because(DenyReason::DryRunUnsupported).at(level));
+            .map_err(|problem| deny(DenyReason::BadArguments(problem)))?;
+        if call.mode == Mode::DryRun(DryRun::Tool) && !tool.plans {
+            return Err(deny(DenyReason::DryRunUnsupported));
         }
-        Ok(Approved { level, policies, controls })
+        let claim = once::claim(call, &terms.once, &self.secret, now.wall).map_err(deny)?;
+        let mut require = Vec::new();
+        if let Some(claim) = &claim {
+            let claimed = known.remembered.key.as_ref();
+            match once::held(claim, claimed, &call.agent, &call.client, now.wall) {
+                // It may have been claimed after the backup from which the store was restored.
+                Held::Free if now.wall < known.remembered.restored_at.plus(terms.once.within)
+                    && known.remembered.restored_at > Timestamp(0) =>
+                {
+                    return Err(deny(DenyReason::OutcomeUnknown(call.id)));
+                }
+                Held::Free => {}
+                Held::Running(other) => return Err(Objection::Join(other)),
+                Held::Done(of, Kept::Text(text)) => return Err(Objection::Replay(of, text)),
+                Held::Done(_, Kept::TooLarge) => return Err(deny(DenyReason::AlreadyDone)),
+                Held::Refused(reason) => return Err(deny(reason)),
+            }
+            let put_away = known.remembered.keys_put_away;
+            require.push(Precondition::KeyFree { key: claim.key, now: now.wall, put_away });
+        } else if joins(call, Some(level)) {
+            if let Some(other) = known.remembered.running {
+                return Err(Objection::Join(other));
+            }
+            require.push(Precondition::NotRunning(call.digest));
+        }
+        let running = known.remembered.session.as_ref();
+        let echoes = running.map_or(0, |session| session.echoes(call.digest, now.wall));
+        if !terms.repeat && echoes.saturating_add(1) >= loop_at(level) {
+            return Err(deny(DenyReason::LoopStopped));
+        }
+        let counted = counting::counted(&self.policy, about, now.wall);
+        let bill = counting::bill(&counted, call, terms, known, now.wall)
+            .map_err(|reason| Denial::because(reason).at(level))?;
+        require.extend(bill.require);
+        // Joined, not added: two budgets or a guard may ask for the same.
+        for control in bill.controls {
+            if !controls.contains(&control) {
+                controls.push(control);
+            }
+        }
+        Ok(Approved { level, terms, policies, controls, claim, holds: bill.holds, require, warnings: bill.warnings })
     }
 
     fn allow(
@@ -120,35 +260,69 @@ impl Engine {
         call: &Arc<Call>,
         known: &Known,
         now: Now,
-        level: Level,
-        policies: &[Arc<str>],
+        about: Coordinates,
+        approved: Approved<'_>,
     ) -> Verdict {
+        let Approved { level, terms, policies, controls: _, claim, holds, require: fits, warnings } = approved;
         let generations = known.remembered.generations;
-        let step = self.step(call, known, now, Some(level), Status::Allowed);
+        let mut step = self.step(call, known, now, Some(level), Status::Allowed);
+        step.labels = terms.labels.iter().cloned().collect();
+        let mut record = Record::of(Kind::Intent, now.wall, call, Some(level))
+            .with("session", step.id.to_string())
+            .with("decision", "allow")
+            .with("policies", list(&policies));
+        if !holds.is_empty() {
+            record = record.with("holds", holds.iter().map(counting::shown).collect::<Vec<_>>());
+        }
+        if let Some(claim) = &claim {
+            record = record
+                .with("key", format!("hmac-sha256:{}", claim.key))
+                .with("key_kind", claim.kind.as_str());
+        }
+        let joined = claim.is_none() && joins(call, Some(level));
+        let free = holds.is_empty() && claim.is_none();
         let intent = Intent {
             call: call.id,
+            agent: call.agent.clone(),
+            client: call.client.clone(),
+            run: SessionKey::of(call).name,
             action: call.action.clone(),
             level,
             session: step.id,
             at: now.wall,
             arguments: call.arguments.canonical().to_owned(),
+            digest: call.digest,
+            joined,
+            holds,
+            claim,
         };
-        let record = Record::of(Kind::Intent, now.wall, call, Some(level))
-            .with("session", step.id.to_string())
-            .with("decision", "allow")
-            .with("policies", list(policies));
+        let mut require =
+            vec![Precondition::NoStop(about.clone()), Precondition::Generations(generations)];
+        require.extend(fits);
+        let durability = self.policy.durability();
+        let flush = match level {
+            Level::Read | Level::Write => durability.write,
+            Level::Execute => durability.execute,
+            Level::Delete => durability.delete,
+        };
+        let mut records = vec![record];
+        records.extend(warnings);
         let changes = Changes {
-            require: vec![Precondition::NoStop, Precondition::Generations(generations)],
+            require,
             step: Some(step),
             intent: Some(intent),
-            records: vec![record],
+            flush,
+            records,
             ..Changes::default()
         };
+        let bounds = Bounds { result_bytes: terms.result_max, deadline: terms.deadline };
         // How carefully it must be remembered, not whether it may run: that was Cedar's to say.
         let allowed = match level {
-            Level::Read => Allowed::Read(Grant::new(Arc::clone(call), now, generations)),
-            Level::Write | Level::Execute | Level::Delete => {
-                Allowed::Effect(Grant::new(Arc::clone(call), now, generations))
+            Level::Read if free && !durability.reads_wait => {
+                Allowed::Read(Grant::new(Arc::clone(call), now, generations, about, bounds))
+            }
+            Level::Read | Level::Write | Level::Execute | Level::Delete => {
+                Allowed::Effect(Grant::new(Arc::clone(call), now, generations, about, bounds))
             }
         };
         Verdict { decision: Decision::Allow(allowed), changes }
@@ -159,10 +333,10 @@ impl Engine {
         call: &Arc<Call>,
         known: &Known,
         now: Now,
-        level: Level,
-        controls: Vec<Control>,
-        policies: &[Arc<str>],
+        about: Coordinates,
+        approved: Approved<'_>,
     ) -> Verdict {
+        let Approved { level, policies, controls, .. } = approved;
         let step = self.step(call, known, now, Some(level), Status::Asked);
         let waits = self.policy.patience(&controls);
         let mut changes = Changes { step: Some(step.clone()), ..Changes::default() };
@@ -196,7 +370,7 @@ impl Engine {
         };
         // A question about what a stop or a new policy has overtaken would be put to people for nothing.
         changes.require = vec![
-            Precondition::NoStop,
+            Precondition::NoStop(about),
             Precondition::Generations(known.remembered.generations),
             Precondition::NoQuestion(call.digest, now.wall),
         ];
@@ -208,21 +382,67 @@ impl Engine {
                     "controls",
                     approval.controls.iter().map(|c| Json::from(c.to_string())).collect::<Vec<_>>(),
                 )
-                .with("policies", list(policies))
+                .with("policies", list(&policies))
                 .with("expires_at", approval.expires_at.to_string()),
         );
         changes.question = Some(approval.clone());
         Verdict { decision: Decision::Ask(ApprovalRequest { approval, waits }), changes }
     }
 
-    fn plan(&self, call: &Arc<Call>, known: &Known, now: Now, plan: Plan) -> Verdict {
-        let step = self.step(call, known, now, Some(plan.level), Status::Planned);
-        let record = Record::of(Kind::Plan, now.wall, call, Some(plan.level))
+    fn plan(&self, call: &Arc<Call>, known: &Known, now: Now, approved: Approved<'_>) -> Verdict {
+        let Approved { level, policies, controls, holds, .. } = approved;
+        let step = self.step(call, known, now, Some(level), Status::Planned);
+        let mut record = Record::of(Kind::Plan, now.wall, call, Some(level))
             .with("session", step.id.to_string())
             .with("decision", "plan")
-            .with("policies", list(&plan.policies));
+            .with("policies", list(&policies));
+        if !holds.is_empty() {
+            record = record.with("holds", holds.iter().map(counting::shown).collect::<Vec<_>>());
+        }
+        let own = |hold: &Hold| self.policy.budget(&hold.account.budget).is_some_and(|b| b.is_one_agents());
+        let holds = holds.iter().filter(|hold| own(hold));
+        let holds = holds.map(|hold| (hold.account.budget.clone(), hold.measure.clone(), hold.amount));
+        let plan =
+            Plan { action: call.action.clone(), level, policies, controls, holds: holds.collect() };
         let changes = Changes { step: Some(step), records: vec![record], ..Changes::default() };
         Verdict { decision: Decision::Plan(plan), changes }
+    }
+
+    /// Hands out the result of a call that was made before. It costs nothing, but may not be had under a stop.
+    fn replay(
+        &self,
+        call: &Arc<Call>,
+        known: &Known,
+        now: Now,
+        about: Coordinates,
+        replay: Replay,
+    ) -> Verdict {
+        let step = self.step(call, known, now, about.level, Status::Replayed);
+        let record = Record::of(Kind::Replay, now.wall, call, about.level)
+            .with("session", step.id.to_string())
+            .with("decision", "replay")
+            .with("of", replay.of.to_string());
+        let require =
+            vec![Precondition::NoStop(about), Precondition::Generations(known.remembered.generations)];
+        let changes = Changes { require, step: Some(step), records: vec![record], ..Changes::default() };
+        Verdict { decision: Decision::Replay(replay), changes }
+    }
+
+    /// What is to be remembered of a call that waited for the same one, which then answered with `text`.
+    pub fn joined(&self, call: &Arc<Call>, known: &Known, now: Now, of: CallId, text: Arc<str>) -> Verdict {
+        let session = self.session(call, known, now.wall);
+        let about = self.about(call, Some(session));
+        if let Some(stop) = &known.remembered.stop {
+            let stopped = Stopped { scope: stop.scope.clone(), leaves: stop.leaves, since: stop.since };
+            let denial = Denial::because(DenyReason::Stopped(Box::new(stopped)));
+            return self.refuse(call, known, now, Denial { level: about.level, ..denial });
+        }
+        match self.policy.judge(&call.agent, &call.action) {
+            Judged::Granted { .. } => self.replay(call, known, now, about, Replay { of, text }),
+            Judged::Refused { reason, policies } => {
+                self.refuse(call, known, now, Denial { reason, level: about.level, policies })
+            }
+        }
     }
 
     /// The verdict that refuses `call` for a reason that arose outside the engine or in it.
@@ -233,103 +453,71 @@ impl Engine {
             .with("decision", "deny")
             .with("code", denial.reason.code().as_str())
             .with("policies", list(&denial.policies));
-        let changes = Changes { step: Some(step), records: vec![record], ..Changes::default() };
+        let record = match &denial.reason {
+            DenyReason::BudgetSpent(spent) => record.with("budget", spent.budget.as_str()),
+            DenyReason::Stopped(stopped) => record.with("scope", stopped.scope.to_string()),
+            DenyReason::Canary => record.with("canary", true),
+            DenyReason::NotGranted
+            | DenyReason::Forbidden(_)
+            | DenyReason::UnknownTool
+            | DenyReason::ToolChanged
+            | DenyReason::BadArguments(_)
+            | DenyReason::TooLarge(_)
+            | DenyReason::PolicyError
+            | DenyReason::CostUnknown(_)
+            | DenyReason::LoopStopped
+            | DenyReason::KeyMissing(_)
+            | DenyReason::KeyReused
+            | DenyReason::InProgress
+            | DenyReason::AlreadyDone
+            | DenyReason::OutcomeUnknown(_)
+            | DenyReason::DryRunUnsupported
+            | DenyReason::Busy
+            | DenyReason::StoreUnavailable
+            | DenyReason::UpstreamUnavailable(_)
+            | DenyReason::Bug => record,
+        };
+        let mut changes = Changes { step: Some(step), records: vec![record], ..Changes::default() };
+        counting::trip(&self.policy, &self.about(call, None), &denial.reason, known, now.wall, &mut changes);
         Verdict { decision: Decision::Deny(denial), changes }
     }
 
+    /// The session that a call belongs to: the one that runs, or one that it begins.
+    fn session(&self, call: &Call, known: &Known, now: Timestamp) -> SessionId {
+        let terms = self.policy.session_terms();
+        let running = known.remembered.session.as_ref().filter(|session| session.runs_at(now, &terms));
+        running.map_or(SessionId(call.id), |session| session.id)
+    }
+
     fn step(&self, call: &Call, known: &Known, now: Now, level: Option<Level>, became: Status) -> Step {
-        let running = known.remembered.session.as_ref().filter(|session| session.runs_at(now.wall));
         let entry = |status| HistoryEntry { action: call.action.clone(), level, status };
         Step {
             key: SessionKey::of(call),
-            id: running.map_or(SessionId(call.id), |session| session.id),
+            id: self.session(call, known, now.wall),
             at: now.wall,
+            terms: self.policy.session_terms(),
+            labels: Vec::new(),
             entries: vec![entry(Status::Requested), entry(became)],
         }
     }
+}
 
-    /// What must be kept of how an allowed call ended.
-    pub fn settle(&self, call: &Call, outcome: &Outcome, now: Now) -> Changes {
-        let mut record = Record::of(Kind::Outcome, now.wall, call, self.policy.level(&call.action))
-            .with("outcome", outcome.ending.as_str());
-        if let Some(note) = &outcome.note {
-            record = record.with("note", note.as_str());
-        }
-        if let Some(bytes) = outcome.bytes {
-            record = record.with("result_bytes", i64::try_from(bytes).unwrap_or(i64::MAX));
-        }
-        Changes {
-            require: vec![Precondition::Open(call.id)],
-            outcome: Some((call.id, outcome.ending)),
-            records: vec![record],
-            ..Changes::default()
-        }
+/// Whether a second call that is the same waits for the first instead of running beside it. Not a read: who
+/// reads after a write must not be given what was read before it.
+fn joins(call: &Call, level: Option<Level>) -> bool {
+    match level {
+        Some(Level::Write | Level::Execute | Level::Delete) => call.mode == Mode::Live,
+        Some(Level::Read) | None => false,
     }
 }
 
-/// What a person's stop of everything changes.
-pub fn stop(by: &str, reason: &str, now: Now) -> Changes {
-    let stop =
-        Stop { scope: Scope::Everything, reason: reason.to_owned(), by: by.to_owned(), since: now.wall };
-    let record = Record::new(
-        Kind::Stop,
-        now.wall,
-        [
-            ("scope", Json::from(stop.scope.to_string())),
-            ("by", Json::from(by)),
-            ("reason", Json::from(reason)),
-        ],
-    );
-    Changes { stop: Some(StopChange::Begin(stop)), records: vec![record], ..Changes::default() }
-}
-
-/// What a person's end of a stop changes.
-pub fn resume(by: &str, reason: &str, now: Now) -> Changes {
-    let record = Record::new(
-        Kind::Resume,
-        now.wall,
-        [
-            ("scope", Json::from(Scope::Everything.to_string())),
-            ("by", Json::from(by)),
-            ("reason", Json::from(reason)),
-        ],
-    );
-    Changes { stop: Some(StopChange::End), records: vec![record], ..Changes::default() }
-}
-
-/// What a start finds of calls that an earlier process left without an outcome: they are `unknown`, each by
-/// itself, never run again.
-pub fn recover(intent: &Intent, now: Now) -> Changes {
-    let mut record = Record::new(
-        Kind::Outcome,
-        now.wall,
-        [
-            ("tool", Json::from(intent.action.to_string())),
-            ("level", Json::from(intent.level.as_str())),
-            ("session", Json::from(intent.session.to_string())),
-            ("outcome", Json::from(Ending::Unknown.as_str())),
-            ("note", Json::from("the node ended before the tool's answer was recorded")),
-        ],
-    );
-    record.call = Some(intent.call);
-    Changes {
-        require: vec![Precondition::Open(intent.call)],
-        outcome: Some((intent.call, Ending::Unknown)),
-        records: vec![record],
-        ..Changes::default()
+/// How often in a row the same call with the same answer is a loop. Looking again does less harm than doing
+/// again.
+const fn loop_at(level: Level) -> u32 {
+    match level {
+        Level::Read => limits::LOOP_READS,
+        Level::Write | Level::Execute | Level::Delete => limits::LOOP_EFFECTS,
     }
-}
-
-/// What a new policy or a changed catalogue means for decisions made before it.
-pub fn advance(which: Advance, record: Record) -> Changes {
-    Changes { advance: Some(which), records: vec![record], ..Changes::default() }
-}
-
-/// What is left when nothing objects.
-struct Approved {
-    level: Level,
-    policies: Vec<Arc<str>>,
-    controls: Vec<Control>,
 }
 
 fn accepted(offer: &Offer) -> Result<&Definition, DenyReason> {

@@ -9,10 +9,13 @@ use std::sync::Arc;
 
 use crate::{
     approval::ApprovalRequest,
+    call::CallId,
+    cost::Amount,
     level::Level,
-    names::Action,
+    names::{Action, BudgetName},
     permit::{Durable, Grant, Queued},
-    policy::config::Control,
+    policy::config::{Control, terms::Measure},
+    stop::{Leaves, Scope},
     time::Timestamp,
 };
 
@@ -28,6 +31,19 @@ pub enum Decision {
     Deny(Denial),
     /// A dry run that reaches no tool: say what would happen.
     Plan(Plan),
+    /// The same call is under way: wait for it, and run nothing.
+    Join(CallId),
+    /// The same call was made before: hand out its result, and run nothing.
+    Replay(Replay),
+}
+
+/// A result that is handed out again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// The call that ran.
+    pub of: CallId,
+    /// Its result, as the surface that ran it wrote it.
+    pub text: Arc<str>,
 }
 
 /// An allowance, by how it must be remembered before the tool may run.
@@ -79,8 +95,26 @@ pub enum DenyReason {
     TooLarge(String),
     /// A policy could not be evaluated.
     PolicyError,
-    /// A stop is in force, since then.
-    Stopped(Timestamp),
+    /// A stop is in force.
+    Stopped(Box<Stopped>),
+    /// No agent has a reason to call this tool.
+    Canary,
+    /// A budget has not enough left.
+    BudgetSpent(Box<Spent>),
+    /// What the call costs cannot be worked out; why.
+    CostUnknown(String),
+    /// The same call had the same answer over and over.
+    LoopStopped,
+    /// The tool is called once for each key, and this call has none; what it needs.
+    KeyMissing(Box<str>),
+    /// The key was used for other arguments.
+    KeyReused,
+    /// The same call is under way, or somebody else's that does the same.
+    InProgress,
+    /// It was done before, and the result is not this caller's or is no longer kept.
+    AlreadyDone,
+    /// A call under the same key was sent, and nobody knows what came of it.
+    OutcomeUnknown(CallId),
     /// A dry run was asked of a tool that has not declared how.
     DryRunUnsupported,
     /// The world moved under each attempt to decide, or too much is in flight.
@@ -91,6 +125,30 @@ pub enum DenyReason {
     UpstreamUnavailable(String),
     /// Our own invariant broke.
     Bug,
+}
+
+/// Which stop refuses a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// What is halted.
+    pub scope: Scope,
+    /// What goes on.
+    pub leaves: Leaves,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Which budget refuses a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spent {
+    /// The budget.
+    pub budget: BudgetName,
+    /// What it counts.
+    pub measure: Measure,
+    /// What is left, where that is the agent's own affair.
+    pub left: Option<Amount>,
+    /// When there will be more, if by time alone.
+    pub resets_at: Option<Timestamp>,
 }
 
 /// The stable word for a reason, the same on every surface.
@@ -112,6 +170,20 @@ pub enum Code {
     PolicyError,
     /// See [`DenyReason::Stopped`].
     Stopped,
+    /// See [`DenyReason::BudgetSpent`].
+    BudgetSpent,
+    /// See [`DenyReason::CostUnknown`].
+    CostUnknown,
+    /// See [`DenyReason::LoopStopped`].
+    LoopStopped,
+    /// See [`DenyReason::KeyMissing`].
+    KeyMissing,
+    /// See [`DenyReason::KeyReused`].
+    KeyReused,
+    /// See [`DenyReason::InProgress`].
+    InProgress,
+    /// See [`DenyReason::AlreadyDone`].
+    AlreadyDone,
     /// See [`DenyReason::DryRunUnsupported`].
     DryRunUnsupported,
     /// See [`DenyReason::Busy`].
@@ -146,13 +218,21 @@ impl DenyReason {
     pub const fn code(&self) -> Code {
         match self {
             DenyReason::NotGranted => Code::NotGranted,
-            DenyReason::Forbidden(_) => Code::Denied,
+            DenyReason::Forbidden(_) | DenyReason::Canary => Code::Denied,
             DenyReason::UnknownTool => Code::UnknownTool,
             DenyReason::ToolChanged => Code::ToolChanged,
             DenyReason::BadArguments(_) => Code::BadArguments,
             DenyReason::TooLarge(_) => Code::TooLarge,
             DenyReason::PolicyError => Code::PolicyError,
             DenyReason::Stopped(_) => Code::Stopped,
+            DenyReason::BudgetSpent(_) => Code::BudgetSpent,
+            DenyReason::CostUnknown(_) => Code::CostUnknown,
+            DenyReason::LoopStopped => Code::LoopStopped,
+            DenyReason::KeyMissing(_) => Code::KeyMissing,
+            DenyReason::KeyReused => Code::KeyReused,
+            DenyReason::InProgress => Code::InProgress,
+            DenyReason::AlreadyDone => Code::AlreadyDone,
+            DenyReason::OutcomeUnknown(_) => Code::OutcomeUnknown,
             DenyReason::DryRunUnsupported => Code::DryRunUnsupported,
             DenyReason::Busy => Code::Busy,
             DenyReason::StoreUnavailable => Code::StoreUnavailable,
@@ -164,7 +244,7 @@ impl DenyReason {
 
 impl Code {
     /// Every code, for the pages that explain them.
-    pub const ALL: [Code; 15] = [
+    pub const ALL: [Code; 22] = [
         Code::NotGranted,
         Code::Denied,
         Code::UnknownTool,
@@ -173,6 +253,13 @@ impl Code {
         Code::TooLarge,
         Code::PolicyError,
         Code::Stopped,
+        Code::BudgetSpent,
+        Code::CostUnknown,
+        Code::LoopStopped,
+        Code::KeyMissing,
+        Code::KeyReused,
+        Code::InProgress,
+        Code::AlreadyDone,
         Code::DryRunUnsupported,
         Code::Busy,
         Code::StoreUnavailable,
@@ -193,6 +280,13 @@ impl Code {
             Code::TooLarge => "too_large",
             Code::PolicyError => "policy_error",
             Code::Stopped => "stopped",
+            Code::BudgetSpent => "budget_spent",
+            Code::CostUnknown => "cost_unknown",
+            Code::LoopStopped => "loop_stopped",
+            Code::KeyMissing => "key_missing",
+            Code::KeyReused => "key_reused",
+            Code::InProgress => "in_progress",
+            Code::AlreadyDone => "already_done",
             Code::DryRunUnsupported => "dry_run_unsupported",
             Code::Busy => "busy",
             Code::StoreUnavailable => "store_unavailable",
@@ -211,15 +305,22 @@ impl Code {
             | Code::UnknownTool
             | Code::PolicyError
             | Code::DryRunUnsupported
+            | Code::AlreadyDone
             | Code::OutcomeUnknown
             | Code::Bug => Retry::Never,
-            Code::BadArguments | Code::TooLarge => Retry::Changed,
+            Code::BadArguments
+            | Code::TooLarge
+            | Code::CostUnknown
+            | Code::LoopStopped
+            | Code::KeyMissing
+            | Code::KeyReused => Retry::Changed,
             Code::ToolChanged
             | Code::Stopped
+            | Code::BudgetSpent
             | Code::Busy
             | Code::StoreUnavailable
             | Code::UpstreamUnavailable => Retry::Later,
-            Code::ApprovalPending => Retry::Same,
+            Code::ApprovalPending | Code::InProgress => Retry::Same,
         }
     }
 }
@@ -247,4 +348,6 @@ pub struct Plan {
     pub policies: Vec<Arc<str>>,
     /// What people would be asked first; empty if nothing.
     pub controls: Vec<Control>,
+    /// What it would hold of budgets that are the agent's own.
+    pub holds: Vec<(BudgetName, Measure, Amount)>,
 }

@@ -10,6 +10,7 @@
 //! | [`names`], [`level`], [`call`], [`tool`], [`schema`] | what is proposed, and what it is about |
 //! | [`policy`] | `placet.toml`, its lowering to Cedar, slices, judgement |
 //! | [`decide`], [`decision`], [`approval`] | the way of one call, and its answers |
+//! | [`cost`], [`window`], [`budget`], [`once`] | what a call costs, how much may be spent, and what happens once |
 //! | [`state`], [`session`], [`stop`], [`record`] | what is known before, and kept after |
 //! | [`permit`] | typed proof that a call was allowed and that this is remembered |
 //!
@@ -37,6 +38,7 @@
 //! ```
 
 pub mod approval;
+pub mod budget;
 pub mod call;
 pub mod cost;
 pub mod decide;
@@ -46,6 +48,7 @@ pub mod json;
 pub mod level;
 pub mod limits;
 pub mod names;
+pub mod once;
 pub mod permit;
 pub mod policy;
 pub mod record;

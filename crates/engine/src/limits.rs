@@ -20,6 +20,18 @@ pub const SESSION_IDLE: Duration = Duration::from_secs(30 * 60);
 /// How long a session may last at all.
 pub const SESSION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// At which of the same reads with the same answer, in a row, a loop is stopped.
+pub const LOOP_READS: u32 = 10;
+
+/// At which of the same effects with the same answer, in a row, a loop is stopped.
+pub const LOOP_EFFECTS: u32 = 5;
+
+/// The largest result, in bytes, that is kept to be handed out again under its key.
+pub const KEPT_BYTES: usize = 64 << 10;
+
+/// How long a call waits for the same one that is under way, before it is told that it is.
+pub const JOIN_PATIENCE: Duration = Duration::from_secs(25);
+
 /// How long a question waits for a person, unless the group of approvers says otherwise.
 pub const APPROVAL_PENDING: Duration = Duration::from_secs(60 * 60);
 

@@ -104,6 +104,13 @@ name! {
     |text| is_plain(text) && text.len() <= 16 && !text.contains('-')
 }
 
+impl Unit {
+    /// Whether it is a currency: three letters, as in ISO 4217.
+    pub fn is_money(&self) -> bool {
+        self.0.len() == 3 && self.0.bytes().all(|byte| byte.is_ascii_lowercase())
+    }
+}
+
 fn starts_with_lower(text: &str) -> bool {
     text.bytes().next().is_some_and(|first| first.is_ascii_lowercase())
 }

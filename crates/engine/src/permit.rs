@@ -7,12 +7,14 @@
 //! `D` says what the store has done: [`Durable`], on disk; [`Queued`], in its queue, which only the grant of a
 //! free read accepts. The compiler tells them apart; `clippy.toml` keeps both constructors to one place each.
 
-use std::{fmt, marker::PhantomData, sync::Arc};
+use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use crate::{
     call::{Call, CallId},
     limits,
-    stop::Generations,
+    session::SessionId,
+    state::Intent,
+    stop::{Coordinates, Generations},
     time::{BootInstant, Now},
 };
 
@@ -51,28 +53,64 @@ pub struct Grant<D: Durability> {
     call: Arc<Call>,
     decided_at: BootInstant,
     seen: Generations,
+    about: Coordinates,
+    bounds: Bounds,
     durability: PhantomData<D>,
 }
 
+/// How far a call may go once it runs. What it holds of budgets rests on these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The most bytes of a result that are handed on.
+    pub result_bytes: u64,
+    /// How long an answer is waited for.
+    pub deadline: Duration,
+}
+
 impl<D: Durability> Grant<D> {
-    pub(crate) fn new(call: Arc<Call>, now: Now, seen: Generations) -> Self {
-        Self { call, decided_at: now.boot, seen, durability: PhantomData }
+    pub(crate) fn new(
+        call: Arc<Call>,
+        now: Now,
+        seen: Generations,
+        about: Coordinates,
+        bounds: Bounds,
+    ) -> Self {
+        Self { call, decided_at: now.boot, seen, about, bounds, durability: PhantomData }
+    }
+}
+
+impl<D: Durability> Grant<D> {
+    /// Where the call stands, by which stops find it.
+    pub fn about(&self) -> &Coordinates {
+        &self.about
     }
 }
 
 /// The store's word that it has taken the changes of one call.
 #[derive(Debug)]
 pub struct Receipt<D: Durability> {
-    call: Option<CallId>,
+    intent: Option<(CallId, SessionId)>,
     durability: PhantomData<D>,
 }
 
 impl<D: Durability> Receipt<D> {
-    /// Attests that changes are kept as `D` says, and with them the intent of `call` if they hold one.
+    /// Attests that changes are kept as `D` says, and with them this intent if they hold one.
     ///
     /// For stores only, and only after the commit: everything that follows believes it.
-    pub fn attest(call: Option<CallId>) -> Self {
-        Self { call, durability: PhantomData }
+    pub fn attest(intent: Option<&Intent>) -> Self {
+        Self { intent: intent.map(|intent| (intent.call, intent.session)), durability: PhantomData }
+    }
+
+    /// The call whose intent is kept, if there is one.
+    pub fn call(&self) -> Option<CallId> {
+        self.intent.map(|(call, _)| call)
+    }
+
+    /// Moves `intent` into the session in which it is kept, if that is another than was meant.
+    pub fn place(&self, intent: &mut Intent) {
+        if let Some((_, session)) = self.intent.filter(|(call, _)| *call == intent.call) {
+            intent.continue_in(session);
+        }
     }
 }
 
@@ -155,7 +193,7 @@ impl<D: Durability> Permit<D> {
     ///
     /// [`Mismatch`] if the receipt is not for the granted call's intent.
     pub fn new(grant: Grant<D>, receipt: Receipt<D>) -> Result<Self, Mismatch> {
-        if Some(grant.call.id) != receipt.call {
+        if Some(grant.call.id) != receipt.call() {
             return Err(Mismatch);
         }
         let until = grant.decided_at.plus(limits::PERMIT_LIFE);
@@ -165,6 +203,16 @@ impl<D: Durability> Permit<D> {
     /// The call that may run: the only source of the bytes that are sent.
     pub fn call(&self) -> &Arc<Call> {
         &self.grant.call
+    }
+
+    /// Where the call stands, by which stops find it.
+    pub fn about(&self) -> &Coordinates {
+        &self.grant.about
+    }
+
+    /// How far it may go.
+    pub fn bounds(&self) -> Bounds {
+        self.grant.bounds
     }
 
     /// Whether it still opens its tool at `now`, under the generations of this moment.

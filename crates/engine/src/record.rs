@@ -41,11 +41,25 @@ pub enum Kind {
     Request,
     /// A server offers something that was not there, or not so, when it was accepted.
     Catalogue,
+    /// A call that was made before got its first result again.
+    Replay,
+    /// A budget has passed a mark of its own.
+    Warning,
+    /// A tool took more than was held; the account is closed.
+    Overrun,
+    /// A closed account was opened again by a person.
+    Reopen,
+    /// A person ended a session.
+    SessionEnd,
+    /// The calendar of this machine moved in a way that is not followed.
+    Clock,
+    /// The store went on after a failure, or from a backup.
+    Epoch,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 19] = [
         Kind::Intent,
         Kind::Outcome,
         Kind::Refusal,
@@ -58,6 +72,13 @@ impl Kind {
         Kind::Gap,
         Kind::Request,
         Kind::Catalogue,
+        Kind::Replay,
+        Kind::Warning,
+        Kind::Overrun,
+        Kind::Reopen,
+        Kind::SessionEnd,
+        Kind::Clock,
+        Kind::Epoch,
     ];
 
     /// The word for it.
@@ -75,6 +96,13 @@ impl Kind {
             Kind::Gap => "gap",
             Kind::Request => "request",
             Kind::Catalogue => "catalogue",
+            Kind::Replay => "replay",
+            Kind::Warning => "warning",
+            Kind::Overrun => "overrun",
+            Kind::Reopen => "reopen",
+            Kind::SessionEnd => "session_end",
+            Kind::Clock => "clock",
+            Kind::Epoch => "epoch",
         }
     }
 }

@@ -41,6 +41,11 @@ impl BootInstant {
     pub fn plus(self, later: Duration) -> Self {
         Self(self.0.saturating_add(later))
     }
+
+    /// How long after `earlier` this is; nothing if it is not after.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
 }
 
 /// RFC 3339 in UTC with milliseconds: `2026-11-22T09:30:00.125Z`.

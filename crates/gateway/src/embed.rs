@@ -14,14 +14,15 @@ use std::{
 };
 
 use placet_engine::{
-    call::{DigestKey, DryRun, Mode, Proposal},
+    call::{CallId, DigestKey, DryRun, Mode, Proposal},
     json::{Json, Limits, Object, parse},
     level::{Level, LevelSet},
     names::{Action, AgentName, ClientName, NameError, ServerName, ToolName},
     permit::{Durability, Receipt},
     policy::{self, Catalogue, Policy, PolicyError, Rules, config},
     session::{History, SessionKey},
-    state::{Changes, Needs, Remembered},
+    state::{Changes, Intent, Needs, Remembered},
+    stop::{Leaves, Scope},
     tool::{Definition, DefinitionError, Offer},
 };
 use placet_store::{
@@ -33,7 +34,7 @@ use serde_json::Value;
 pub use crate::upstream::in_process::{Context, Plan};
 use crate::{
     clock::{Clock, SystemClock},
-    gate::{self, Answer, Gate},
+    gate::{self, AfterStop, Answer, Gate},
     latch::Latch,
     upstream::in_process::{Closures, InProcess},
     words::{self, Told},
@@ -282,7 +283,7 @@ fn remit(agent: &Agent, catalogue: &Catalogue) -> Result<config::Agent, BuildErr
     })
 }
 
-type Opening = (Kept, DigestKey, Vec<placet_engine::state::Intent>);
+type Opening = (Kept, DigestKey, Vec<Intent>);
 
 fn open(state: Option<&Path>) -> Result<Opening, BuildError> {
     let Some(directory) = state else {
@@ -306,6 +307,20 @@ pub enum Kept {
 }
 
 impl Store for Kept {
+    async fn open_intent(&self, call: CallId) -> Result<Option<Intent>, StoreError> {
+        match self {
+            Kept::Memory(store) => store.open_intent(call).await,
+            Kept::Sqlite(store) => store.open_intent(call).await,
+        }
+    }
+
+    async fn mend(&self) -> Result<Vec<Intent>, StoreError> {
+        match self {
+            Kept::Memory(store) => store.mend().await,
+            Kept::Sqlite(store) => store.mend().await,
+        }
+    }
+
     async fn load(&self, needs: &Needs) -> Result<Remembered, StoreError> {
         match self {
             Kept::Memory(store) => store.load(needs).await,
@@ -416,7 +431,8 @@ impl Gateway {
     ///
     /// [`StoreError`] if the stop could not be kept; it holds all the same until this process ends.
     pub async fn stop(&self, by: &str, reason: &str) -> Result<(), StoreError> {
-        self.gate.stop(by, reason).await
+        let stopped = self.gate.stop(Scope::Everything, Leaves::Nothing, by, reason, AfterStop::Drain).await;
+        stopped.kept
     }
 
     /// Ends a stop.
@@ -425,7 +441,7 @@ impl Gateway {
     ///
     /// [`StoreError`] if that could not be kept; then everything stays stopped.
     pub async fn resume(&self, by: &str, reason: &str) -> Result<(), StoreError> {
-        self.gate.resume(by, reason).await
+        self.gate.resume(&Scope::Everything, by, reason).await
     }
 
     async fn propose(
@@ -456,8 +472,10 @@ impl Gateway {
             arguments,
             meta: Object::new(),
             mode,
+            key: None,
+            cost: BTreeMap::new(),
         };
-        let offer = || match (&problem, self.definitions.get(&full)) {
+        let offer = |asked: &Action| match (&problem, self.definitions.get(asked)) {
             (Some(problem), Some(_)) => Offer::Misfit(problem.as_str().into()),
             (None, Some(definition)) => Offer::Accepted(Arc::clone(definition)),
             (_, None) => Offer::Absent,
@@ -502,6 +520,7 @@ impl Reply {
         };
         let (outcome, decision) = match reply.answer {
             Answer::Ran(result) => (Ok(result), allowed("allow")),
+            Answer::Replayed(of, result) => (Ok(result), Json::Object(words::wire_replay(of, id.clone()))),
             Answer::Planned(plan) => (Ok(Json::from(words::told_plan(&plan, action))), allowed("plan")),
             Answer::Refused(denial) => refused("deny", words::told(&denial, action, reply.disclose)),
             Answer::Waiting(request) => refused("ask", words::told_waiting(&request, action)),

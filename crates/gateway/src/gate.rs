@@ -4,25 +4,35 @@
 //! The gate itself decides nothing: it loads what the engine needs, asks, has the answer remembered, and only
 //! then lets an upstream run the call, by a permit that is made here and nowhere else.
 //!
-//! Not here: wires, names on the wire, what a refusal looks like.
+//! What people do (stop, resume, clear up) is in `people`; calls that are out, in `flights`. Not here: wires,
+//! names on the wire, what a refusal looks like.
 
-use std::sync::Arc;
+mod flights;
+mod people;
+
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+pub use flights::{AfterStop, Leash, Out};
+use flights::{Airborne, Flights, Landing};
+use parking_lot::Mutex;
+pub use people::{ResolveError, Stopped};
 use placet_engine::{
     approval::ApprovalRequest,
     call::{Call, CallId, DigestKey, Proposal},
     decide::{self, Engine, Outcome, Verdict},
-    decision::{Allowed, Decision, Denial, DenyReason, Plan},
+    decision::{Allowed, Decision, Denial, DenyReason, Plan, Replay},
+    json::{Json, Limits, Object, parse},
     level::Level,
     limits,
-    names::ServerName,
+    names::{Action, ServerName},
+    once::Kept,
     permit::{Durability, Durable, Grant, Permit, Queued},
     policy::{Policy, config::Disclose},
     record::{Kind, Record},
     session::{History, SessionKey},
-    state::{Advance, Changes, Ending, Intent, Known, Needs, Remembered},
-    stop::{Scope, Stop},
+    state::{Advance, Changes, Ending, Intent, Known, Needs, Remembered, StopChange},
+    time::BootInstant,
     tool::Offer,
 };
 use placet_store::{Store, StoreError};
@@ -33,6 +43,12 @@ use crate::{
     upstream::{NotSent, Ran, Upstream},
 };
 
+/// The largest result, in bytes, of which a digest is recorded and by which a loop is recognised.
+const DIGESTED: usize = 1 << 20;
+
+/// How long after a store that failed could not be mended it is tried again.
+const MEND_PAUSE: Duration = Duration::from_secs(1);
+
 /// The choke point: engine, store, latch and clock of one node.
 #[derive(Debug)]
 pub struct Gate<S> {
@@ -41,8 +57,19 @@ pub struct Gate<S> {
     latch: Latch,
     key: DigestKey,
     clock: Arc<dyn Clock>,
+    flights: Arc<Flights>,
+    /// How long a call waits for the same one.
+    patience: Duration,
     /// Stops and resumes, one at a time.
     switch: tokio::sync::Mutex<()>,
+    /// When the store was last tried to be mended, and what could not be recorded until then.
+    mending: Mutex<Mending>,
+}
+
+#[derive(Debug, Default)]
+struct Mending {
+    tried_at: Option<BootInstant>,
+    unrecorded: u64,
 }
 
 /// What became of one proposed call.
@@ -63,14 +90,27 @@ pub struct Reply<T> {
 pub enum Answer<T> {
     /// The tool ran and answered.
     Ran(T),
+    /// The same call was made before, by this one; its answer.
+    Replayed(CallId, T),
     /// Nothing ran.
     Refused(Denial),
     /// Nothing ran yet: people are asked.
     Waiting(ApprovalRequest),
     /// A dry run that reached no tool.
     Planned(Plan),
-    /// It was sent, and no definite answer came.
+    /// It was sent, and no definite answer came, or none may be handed on.
     Unknown,
+}
+
+/// What one look at a call came to.
+enum Turn<T> {
+    Answer(Answer<T>),
+    /// The world moved: judge again.
+    Again,
+    /// The same call is out: wait for it.
+    Wait(CallId),
+    /// A call under the same key is unknown.
+    Unclear(CallId),
 }
 
 impl<S: Store> Gate<S> {
@@ -103,10 +143,26 @@ impl<S: Store> Gate<S> {
             ],
         );
         store.commit::<Durable>(decide::advance(Advance::Policy, started)).await?;
-        let engine = ArcSwap::from_pointee(Engine::new(policy));
-        let gate = Self { engine, store, latch, key, clock, switch: tokio::sync::Mutex::default() };
+        let engine = ArcSwap::from_pointee(Engine::new(policy, key.clone()));
+        let gate = Self {
+            engine,
+            store,
+            latch,
+            key,
+            clock,
+            flights: Arc::default(),
+            patience: limits::JOIN_PATIENCE,
+            switch: tokio::sync::Mutex::default(),
+            mending: Mutex::default(),
+        };
         gate.follow().await?;
         Ok(gate)
+    }
+
+    /// The same, where a call waits so long for the same one that is under way.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// The engine of this moment.
@@ -135,9 +191,14 @@ impl<S: Store> Gate<S> {
     pub async fn handle<U: Upstream>(
         &self,
         proposal: Proposal,
-        offer: impl Fn() -> Offer + Send,
+        offer: impl Fn(&Action) -> Offer + Send + Sync,
         upstream: &U,
     ) -> Reply<U::Output> {
+        let (proposal, misfit) = self.forward_key(proposal);
+        let offer = |action: &Action| match (offer(action), &misfit) {
+            (Offer::Accepted(_), Some(problem)) => Offer::Misfit(problem.as_str().into()),
+            (offer, _) => offer,
+        };
         let call = Arc::new(Call::new(draw(), proposal, &self.key));
         let answer = self.answer(&call, &offer, upstream).await;
         let engine = self.engine.load();
@@ -152,105 +213,364 @@ impl<S: Store> Gate<S> {
     async fn answer<U: Upstream>(
         &self,
         call: &Arc<Call>,
-        offer: &(impl Fn() -> Offer + Send),
+        offer: &(dyn Fn(&Action) -> Offer + Send + Sync),
         upstream: &U,
     ) -> Answer<U::Output> {
-        for _ in 0..limits::DECIDE_ATTEMPTS {
-            let remembered = match self.load(&Engine::needs(call)).await {
-                Ok(remembered) => remembered,
-                Err(error) => return unremembered(&error),
-            };
-            // After the store, so that a new generation is never judged by the old policy (see `apply`).
-            let engine = self.engine.load_full();
-            let known = Known { remembered, offer: offer() };
-            let Verdict { decision, changes } = engine.decide(call, &known, self.clock.now());
-            let ran = match decision {
-                Decision::Allow(Allowed::Read(grant)) => self.run(grant, changes, upstream).await,
-                Decision::Allow(Allowed::Effect(grant)) => self.run(grant, changes, upstream).await,
-                Decision::Ask(request) => match self.store.commit::<Durable>(changes).await {
-                    Ok(_) => return Answer::Waiting(request),
-                    Err(error) => Err(error),
-                },
-                // A refusal or a plan stands whether or not its record could be queued.
-                Decision::Deny(denial) => {
-                    drop(self.store.commit::<Queued>(changes).await);
-                    return Answer::Refused(denial);
+        let (mut looked_up, mut waited) = (false, false);
+        // Whoever waited, or looked something up, has the usual number of tries after that.
+        let mut tries = limits::DECIDE_ATTEMPTS;
+        while tries > 0 {
+            tries -= 1;
+            match self.turn(call, offer, upstream).await {
+                Turn::Answer(answer) => return answer,
+                Turn::Again => {}
+                Turn::Wait(_) if waited => {
+                    return self.refuse(call, offer, DenyReason::InProgress).await;
                 }
-                Decision::Plan(plan) => match self.store.commit::<Queued>(changes).await {
-                    Ok(_) => return Answer::Planned(plan),
-                    Err(error) => Err(error),
-                },
-            };
-            match ran {
-                Ok(Ran::Answered { output, outcome }) => {
-                    self.settle(&engine, call, &outcome).await;
-                    return Answer::Ran(output);
-                }
-                Ok(Ran::NoAnswer(why)) => {
-                    let outcome = Outcome { ending: Ending::Unknown, note: Some(why), bytes: None };
-                    self.settle(&engine, call, &outcome).await;
-                    return Answer::Unknown;
-                }
-                Ok(Ran::NotSent(not_sent)) => {
-                    let note = Some(not_sent.to_string());
-                    self.settle(&engine, call, &Outcome { ending: Ending::NotSent, note, bytes: None }).await;
-                    match not_sent {
-                        NotSent::Lapsed(_) => {}
-                        NotSent::Unavailable(why) => {
-                            return Answer::Refused(Denial::because(DenyReason::UpstreamUnavailable(why)));
-                        }
+                Turn::Wait(other) => {
+                    waited = true;
+                    tries = limits::DECIDE_ATTEMPTS;
+                    // One that is not out any more has landed since; the store knows what came of it.
+                    let Some(landed) = self.flights.watch(other) else { continue };
+                    let Some(landing) = self.flights.wait(landed, self.patience).await else {
+                        return self.refuse(call, offer, DenyReason::InProgress).await;
+                    };
+                    // A key's result is in the store; without one it is only here.
+                    if !self.engine.load().is_keyed(call, self.clock.now())
+                        && let Some(answer) = self.join::<U>(call, offer, other, landing).await
+                    {
+                        return answer;
                     }
                 }
-                Err(StoreError::Conflict(_)) => {}
-                Err(error) => return unremembered(&error),
+                Turn::Unclear(other) if looked_up => {
+                    return self.refuse(call, offer, DenyReason::OutcomeUnknown(other)).await;
+                }
+                Turn::Unclear(other) => {
+                    looked_up = true;
+                    tries = limits::DECIDE_ATTEMPTS;
+                    Box::pin(self.look_up(call, other, offer, upstream)).await;
+                }
             }
         }
         Answer::Refused(Denial::because(DenyReason::Busy))
     }
 
-    /// Has the allowance remembered, and then, holding the receipt, the tool run.
-    async fn run<D: Durability, U: Upstream>(
+    /// Judges a call once, and does what the decision says.
+    async fn turn<U: Upstream>(
         &self,
-        grant: Grant<D>,
-        changes: Changes,
+        call: &Arc<Call>,
+        offer: &(dyn Fn(&Action) -> Offer + Send + Sync),
         upstream: &U,
-    ) -> Result<Ran<U::Output>, StoreError> {
-        let receipt = self.store.commit::<D>(changes).await?;
-        #[expect(clippy::disallowed_methods, reason = "this is the gate")]
-        let permit = Permit::new(grant, receipt);
-        match permit {
-            Ok(permit) => Ok(upstream.run(permit, &self.latch).await),
-            Err(_) => Err(StoreError::Unavailable("it answered for another call".to_owned())),
+    ) -> Turn<U::Output> {
+        let (engine, known) = match self.know(call, offer).await {
+            Ok(Some(known)) => known,
+            Ok(None) => return Turn::Again,
+            Err(error) => return Turn::Answer(self.unremembered(&error).await),
+        };
+        let Verdict { decision, changes } = engine.decide(call, &known, self.clock.now());
+        let outcome = match decision {
+            Decision::Allow(Allowed::Read(grant)) => self.run(&engine, call, grant, changes, upstream).await,
+            Decision::Allow(Allowed::Effect(grant)) => self.run(&engine, call, grant, changes, upstream).await,
+            Decision::Join(other) => return Turn::Wait(other),
+            Decision::Deny(Denial { reason: DenyReason::OutcomeUnknown(other), .. }) if other != call.id => {
+                return Turn::Unclear(other);
+            }
+            // A refusal stands whether or not its record could be queued.
+            Decision::Deny(denial) => {
+                self.keep_refusal(changes).await;
+                return Turn::Answer(Answer::Refused(denial));
+            }
+            Decision::Ask(request) => self.keep::<Durable, _>(changes, Answer::Waiting(request)).await,
+            Decision::Plan(plan) => self.keep::<Queued, _>(changes, Answer::Planned(plan)).await,
+            Decision::Replay(replay) => self.keep::<Queued, _>(changes, again::<U>(&replay)).await,
+        };
+        match outcome {
+            Ok(answer) => Turn::Answer(answer),
+            Err(Undone::Lapsed | Undone::Store(StoreError::Conflict(_))) => Turn::Again,
+            Err(Undone::Store(error)) => Turn::Answer(self.unremembered(&error).await),
         }
     }
 
-    /// Keeps how a call ended. If that fails the call stays open and the next start reports it as unknown,
-    /// which is the truth of what is then known.
-    async fn settle(&self, engine: &Engine, call: &Call, outcome: &Outcome) {
-        let changes = engine.settle(call, outcome, self.clock.now());
-        match engine.policy().level(&call.action) {
-            Some(Level::Delete) => drop(self.store.commit::<Durable>(changes).await),
-            Some(Level::Read | Level::Write | Level::Execute) | None => {
-                drop(self.store.commit::<Queued>(changes).await);
-            }
+    /// What is known of a call, and the engine that it belongs to; none if the policy was swapped meanwhile.
+    async fn know(
+        &self,
+        call: &Call,
+        offer: &(dyn Fn(&Action) -> Offer + Send + Sync),
+    ) -> Result<Option<(Arc<Engine>, Known)>, StoreError> {
+        let engine = self.engine.load_full();
+        let remembered = self.load(&engine.needs(call, self.clock.now())).await?;
+        // Engines are swapped before the policy's generation moves (see `apply`). So if this one is in place
+        // still, the generation that was read is not that of a later policy.
+        if !Arc::ptr_eq(&engine, &self.engine.load()) {
+            return Ok(None);
         }
+        Ok(Some((engine, Known { remembered, offer: offer(&call.action) })))
     }
 
     async fn load(&self, needs: &Needs) -> Result<Remembered, StoreError> {
         let mut remembered = self.store.load(needs).await?;
         // What this process was told to stop counts even if the store could not keep it.
-        remembered.stop = remembered.stop.or_else(|| self.latch.standing());
+        remembered.stop = remembered.stop.or_else(|| self.latch.standing(needs.about.as_ref()));
         Ok(remembered)
     }
 
-    /// Tells the latch what the store has: generations, and a stop that an earlier process left.
-    async fn follow(&self) -> Result<(), StoreError> {
-        let remembered = self.store.load(&Needs::default()).await?;
-        self.latch.advance(remembered.generations);
-        if let Some(stop) = remembered.stop {
-            self.latch.close(stop);
+    async fn keep<D: Durability, T>(&self, changes: Changes, answer: Answer<T>) -> Result<Answer<T>, Undone> {
+        self.store.commit::<D>(changes).await.map(|_| answer).map_err(Undone::Store)
+    }
+
+    /// Has the allowance remembered, and then, holding the receipt, the tool run.
+    async fn run<D: Durability, U: Upstream>(
+        &self,
+        engine: &Engine,
+        call: &Arc<Call>,
+        grant: Grant<D>,
+        changes: Changes,
+        upstream: &U,
+    ) -> Result<Answer<U::Output>, Undone> {
+        let bug = || Undone::Store(StoreError::Unavailable("it answered for another call".to_owned()));
+        let Some(mut intent) = changes.intent.clone() else { return Err(bug()) };
+        // Before the commit: what is on disk and not out was never sent.
+        let airborne = self.flights.begin(call, grant.about().clone(), intent.at);
+        let receipt = match self.store.commit::<D>(changes).await {
+            Ok(receipt) => receipt,
+            Err(error) => {
+                airborne.land(Landing::Nothing);
+                return Err(Undone::Store(error));
+            }
+        };
+        // Calls that were judged at once may each have meant to begin a session; the store says which one it is.
+        receipt.place(&mut intent);
+        #[expect(clippy::disallowed_methods, reason = "this is the gate")]
+        let permit = Permit::new(grant, receipt).map_err(|_| bug())?;
+        let began = self.clock.now().boot;
+        let ran = upstream.run(permit, &self.latch, airborne.leash()).await;
+        let elapsed = self.clock.now().boot.since(began);
+        match ran {
+            Ran::Answered { output, mut outcome } => {
+                outcome.elapsed = elapsed;
+                self.landed::<U>(engine, &intent, airborne, output, outcome).await
+            }
+            Ran::NoAnswer(why) => {
+                let outcome = Outcome { elapsed, ..Outcome::without_result(Ending::Unknown, why) };
+                self.settle(engine, &intent, &outcome, None).await;
+                airborne.land(Landing::Unknown);
+                Ok(Answer::Unknown)
+            }
+            Ran::NotSent(not_sent) => {
+                let outcome = Outcome::without_result(Ending::NotSent, not_sent.to_string());
+                self.settle(engine, &intent, &outcome, None).await;
+                airborne.land(Landing::Nothing);
+                match not_sent {
+                    NotSent::Lapsed(_) => Err(Undone::Lapsed),
+                    NotSent::Unavailable(why) => {
+                        Ok(Answer::Refused(Denial::because(DenyReason::UpstreamUnavailable(why))))
+                    }
+                }
+            }
         }
-        Ok(())
+    }
+
+    /// The tool has answered: what that means is kept, and those who wait for it are told.
+    async fn landed<U: Upstream>(
+        &self,
+        engine: &Engine,
+        intent: &Intent,
+        airborne: Airborne,
+        output: U::Output,
+        mut outcome: Outcome,
+    ) -> Result<Answer<U::Output>, Undone> {
+        let tool = engine.policy().tool(&intent.action);
+        let believes = tool.is_some_and(|tool| !tool.terms.actual.is_empty());
+        let structured = if believes { U::structured(&output) } else { None };
+        let mut shared = None;
+        {
+            let text = U::text(&output);
+            if text.len() <= DIGESTED {
+                outcome.digest = Some(self.key.digest([text.as_bytes()]));
+            }
+            if intent.joined || intent.claim.is_some() {
+                shared = Some(Arc::<str>::from(&*text));
+            }
+        }
+        if intent.claim.is_some() {
+            let kept = shared.clone().filter(|text| text.len() <= limits::KEPT_BYTES);
+            outcome.kept = Some(kept.map_or(Kept::TooLarge, Kept::Text));
+        }
+        let is_kept = self.settle(engine, intent, &outcome, structured.as_ref()).await;
+        let held = airborne.is_held();
+        airborne.land(match shared {
+            Some(text) if !held => Landing::Result(text),
+            Some(_) => Landing::Unknown,
+            None => Landing::Nothing,
+        });
+        // What a stop holds back, and a delete whose outcome could not be kept, are not told as done.
+        if held || (intent.level == Level::Delete && !is_kept) {
+            return Ok(Answer::Unknown);
+        }
+        Ok(Answer::Ran(output))
+    }
+
+    /// Keeps how a call ended. If that fails the call stays open and the next start reports it as unknown,
+    /// which is the truth of what is then known.
+    async fn settle(
+        &self,
+        engine: &Engine,
+        intent: &Intent,
+        outcome: &Outcome,
+        structured: Option<&Json>,
+    ) -> bool {
+        let changes = engine.settle(intent, outcome, structured, self.clock.now());
+        match intent.level {
+            Level::Delete => self.store.commit::<Durable>(changes).await.is_ok(),
+            Level::Read | Level::Write | Level::Execute => {
+                self.store.commit::<Queued>(changes).await.is_ok()
+            }
+        }
+    }
+
+    /// Hands a call the result of the same one, for which it has waited. None: it is to be judged again.
+    async fn join<U: Upstream>(
+        &self,
+        call: &Arc<Call>,
+        offer: &(dyn Fn(&Action) -> Offer + Send + Sync),
+        other: CallId,
+        landing: Landing,
+    ) -> Option<Answer<U::Output>> {
+        let text = match landing {
+            Landing::Result(text) => text,
+            Landing::Unknown => {
+                return Some(self.refuse(call, offer, DenyReason::OutcomeUnknown(other)).await);
+            }
+            Landing::Nothing => return None,
+        };
+        let (engine, known) = match self.know(call, offer).await {
+            Ok(known) => known?,
+            Err(error) => return Some(self.unremembered(&error).await),
+        };
+        let Verdict { decision, changes } = engine.joined(call, &known, self.clock.now(), other, text);
+        match decision {
+            Decision::Replay(replay) => match self.store.commit::<Queued>(changes).await {
+                Ok(_) => Some(again::<U>(&replay)),
+                Err(StoreError::Conflict(_)) => None,
+                Err(error) => Some(self.unremembered(&error).await),
+            },
+            Decision::Deny(denial) => {
+                self.keep_refusal(changes).await;
+                Some(Answer::Refused(denial))
+            }
+            Decision::Allow(_) | Decision::Ask(_) | Decision::Plan(_) | Decision::Join(_) => {
+                Some(Answer::Refused(Denial::because(DenyReason::Bug)))
+            }
+        }
+    }
+
+    /// Asks the tool that the operator named whether a call under the same key happened, and keeps the answer.
+    /// What cannot be found out stays unknown.
+    async fn look_up<U: Upstream>(
+        &self,
+        call: &Arc<Call>,
+        other: CallId,
+        offer: &(dyn Fn(&Action) -> Offer + Send + Sync),
+        upstream: &U,
+    ) {
+        let engine = self.engine.load_full();
+        let Some(tool) = engine.policy().tool(&call.action) else { return };
+        let Some(look) = &tool.terms.once.reconcile else { return };
+        let Ok(Some(intent)) = self.store.open_intent(other).await else { return };
+        let Ok(arguments) = parse(intent.arguments.as_bytes(), &Limits::EDGE) else { return };
+        let mut asked = Object::new();
+        for (name, path) in &look.arguments {
+            let Some(value) = path.find(&arguments) else { return };
+            asked.insert(name.clone(), value.clone());
+        }
+        let proposal = Proposal {
+            agent: call.agent.clone(),
+            client: call.client.clone(),
+            session: call.session.clone(),
+            action: Action::new(call.action.server.clone(), look.tool.clone()),
+            arguments: asked,
+            meta: Object::new(),
+            mode: placet_engine::call::Mode::Live,
+            key: None,
+            cost: Default::default(),
+        };
+        let reply = self.handle(proposal, |action: &Action| offer(action), upstream).await;
+        let Answer::Ran(output) = &reply.answer else { return };
+        let Some(structured) = U::structured(output) else { return };
+        let Some(Json::Bool(happened)) = look.happened.find(&structured) else { return };
+        let evidence = format!("{} said so in {}", reply.call.action, reply.call.id);
+        let changes = decide::resolve(&intent, *happened, "placet", &evidence, self.clock.now());
+        // If that could not be kept, the call is unknown still, and is answered so.
+        drop(self.store.commit::<Durable>(changes).await);
+    }
+
+    /// Refuses a call for a reason that arose here.
+    async fn refuse<T>(
+        &self,
+        call: &Arc<Call>,
+        offer: &(dyn Fn(&Action) -> Offer + Send + Sync),
+        reason: DenyReason,
+    ) -> Answer<T> {
+        let denial = Denial::because(reason);
+        match self.know(call, offer).await {
+            Ok(Some((engine, known))) => {
+                let denial = Denial { level: engine.policy().level(&call.action), ..denial };
+                let Verdict { changes, .. } = engine.refuse(call, &known, self.clock.now(), denial.clone());
+                self.keep_refusal(changes).await;
+                Answer::Refused(denial)
+            }
+            Ok(None) => Answer::Refused(denial),
+            Err(error) => self.unremembered(&error).await,
+        }
+    }
+
+    /// Keeps a refusal. It stands whether or not that can be done; a stop that comes with it holds at once.
+    async fn keep_refusal(&self, changes: Changes) {
+        let kept = if let Some(StopChange::Begin(stop)) = &changes.stop {
+            self.latch.close(stop.clone());
+            let kept = self.store.commit::<Durable>(changes).await;
+            // If it cannot be followed the stop holds all the same, in memory.
+            drop(self.follow().await);
+            kept.map(drop)
+        } else {
+            self.store.commit::<Queued>(changes).await.map(drop)
+        };
+        if kept.is_err() {
+            self.mending.lock().unrecorded += 1;
+        }
+    }
+
+    /// A call that cannot be remembered is not made. If the store has failed, it is tried to be mended, for
+    /// the next one.
+    async fn unremembered<T>(&self, error: &StoreError) -> Answer<T> {
+        Answer::Refused(Denial::because(match error {
+            StoreError::Busy | StoreError::Conflict(_) => DenyReason::Busy,
+            StoreError::TooLarge(_) => DenyReason::TooLarge("its record".to_owned()),
+            StoreError::Full => DenyReason::StoreUnavailable,
+            StoreError::Unavailable(_) => {
+                self.mend().await;
+                DenyReason::StoreUnavailable
+            }
+        }))
+    }
+
+    /// Puts the caller's key where the tool itself takes one. What the agent has put there must be the same.
+    fn forward_key(&self, mut proposal: Proposal) -> (Proposal, Option<String>) {
+        let engine = self.engine.load();
+        let once = engine.policy().tool(&proposal.action).map(|tool| &tool.terms.once);
+        let Some(name) = once.and_then(|once| once.forward.as_ref()) else { return (proposal, None) };
+        let Some(token) = engine.token(&proposal) else { return (proposal, None) };
+        let token = Json::from(token.as_str());
+        match proposal.arguments.get(name) {
+            Some(set) if *set != token => {
+                let problem = format!("`{name}` is set by the boundary, to the key of the call");
+                (proposal, Some(problem))
+            }
+            Some(_) | None => {
+                proposal.arguments.insert(name.clone(), token);
+                (proposal, None)
+            }
+        }
     }
 
     /// The last steps of a session.
@@ -259,50 +579,8 @@ impl<S: Store> Gate<S> {
     ///
     /// [`StoreError`] if they cannot be read.
     pub async fn history(&self, session: SessionKey) -> Result<History, StoreError> {
-        let needs = Needs { session: Some(session), question: None, history: true };
+        let needs = Needs { session: Some(session), history: true, ..Needs::default() };
         Ok(self.store.load(&needs).await?.history)
-    }
-
-    /// Stops everything: in memory first, then durably.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the stop could not be kept. It holds all the same, until this process ends.
-    pub async fn stop(&self, by: &str, reason: &str) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let stop = || Stop {
-            scope: Scope::Everything,
-            reason: reason.to_owned(),
-            by: by.to_owned(),
-            since: now.wall,
-        };
-        self.latch.close(stop());
-        let _one_at_a_time = self.switch.lock().await;
-        // A resume that was under way may have opened it since.
-        self.latch.close(stop());
-        self.store.commit::<Durable>(decide::stop(by, reason, now)).await?;
-        self.follow().await
-    }
-
-    /// Ends a stop: durably first, then in memory.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if that could not be kept; then everything stays stopped.
-    pub async fn resume(&self, by: &str, reason: &str) -> Result<(), StoreError> {
-        let _one_at_a_time = self.switch.lock().await;
-        self.store.commit::<Durable>(decide::resume(by, reason, self.clock.now())).await?;
-        self.latch.open();
-        self.follow().await
-    }
-
-    /// The stop in force, wherever it comes from.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the store cannot be asked.
-    pub async fn standing(&self) -> Result<Option<Stop>, StoreError> {
-        Ok(self.load(&Needs::default()).await?.stop)
     }
 
     /// Judges by another policy from now on. Permits given under the old one open nothing any more.
@@ -311,7 +589,7 @@ impl<S: Store> Gate<S> {
     ///
     /// [`StoreError`] if the change could not be kept; then the old policy stays.
     pub async fn apply(&self, policy: Policy, record: Record) -> Result<(), StoreError> {
-        let before = self.engine.swap(Arc::new(Engine::new(policy)));
+        let before = self.engine.swap(Arc::new(Engine::new(policy, self.key.clone())));
         if let Err(error) = self.store.commit::<Durable>(decide::advance(Advance::Policy, record)).await {
             self.engine.store(before);
             return Err(error);
@@ -358,11 +636,21 @@ impl<S: Store> Gate<S> {
     }
 }
 
-fn unremembered<T>(error: &StoreError) -> Answer<T> {
-    Answer::Refused(Denial::because(match error {
-        StoreError::Busy | StoreError::Conflict(_) => DenyReason::Busy,
-        StoreError::Unavailable(_) => DenyReason::StoreUnavailable,
-    }))
+/// Why nothing came of a turn.
+enum Undone {
+    /// The permit opened nothing any more.
+    Lapsed,
+    /// It could not be remembered.
+    Store(StoreError),
+}
+
+/// A result that was kept, as this upstream's own.
+fn again<U: Upstream>(replay: &Replay) -> Answer<U::Output> {
+    match U::from_text(&replay.text) {
+        Some(output) => Answer::Replayed(replay.of, output),
+        // Kept by another surface in a form that this one does not know; done it is all the same.
+        None => Answer::Refused(Denial::because(DenyReason::AlreadyDone)),
+    }
 }
 
 /// A new identifier. Without randomness there is none, and without one nothing is judged.

@@ -6,10 +6,13 @@
 
 use placet_engine::{
     approval::ApprovalRequest,
+    call::CallId,
     decision::{Code, Denial, DenyReason, Plan, Retry},
     json::{Json, Object},
     level::Level,
     policy::config::Disclose,
+    stop::{Leaves, Scope},
+    time::Timestamp,
 };
 
 /// What an agent is told.
@@ -21,6 +24,8 @@ pub struct Told {
     pub sentence: String,
     /// What the agent can do instead.
     pub next: &'static str,
+    /// When it will be otherwise, where time alone does it and the agent may know.
+    pub resets_at: Option<Timestamp>,
 }
 
 /// What an agent is told of a refusal of `action`, which is named as the agent named it.
@@ -28,11 +33,13 @@ pub fn told(denial: &Denial, action: &str, disclose: Disclose) -> Told {
     let level = denial.level.map_or("unknown", Level::as_str);
     let full = disclose == Disclose::Full;
     let (code, sentence) = match &denial.reason {
-        DenyReason::NotGranted | DenyReason::Forbidden(_) | DenyReason::UnknownTool if !full => {
+        DenyReason::NotGranted | DenyReason::Forbidden(_) | DenyReason::UnknownTool | DenyReason::Canary
+            if !full =>
+        {
             (Code::UnknownTool, format!("`{action}` is not one of this agent's tools"))
         }
         DenyReason::UnknownTool => (Code::UnknownTool, format!("action '{action}' is not found")),
-        reason @ (DenyReason::NotGranted | DenyReason::Forbidden(None)) => {
+        reason @ (DenyReason::NotGranted | DenyReason::Forbidden(None) | DenyReason::Canary) => {
             (reason.code(), format!("action '{action}' is blocked by policy (level={level})"))
         }
         reason @ DenyReason::Forbidden(Some(words)) => {
@@ -48,9 +55,44 @@ pub fn told(denial: &Denial, action: &str, disclose: Disclose) -> Told {
         reason @ DenyReason::PolicyError => {
             (reason.code(), format!("`{action}` is refused, because its policy could not be evaluated"))
         }
-        reason @ DenyReason::Stopped(_) => {
-            (reason.code(), format!("`{action}` is refused, because a person has stopped all calls"))
+        reason @ DenyReason::Stopped(stopped) => {
+            let what = match (&stopped.scope, stopped.leaves) {
+                (Scope::Everything, Leaves::Nothing) => "all calls are stopped",
+                (_, Leaves::Nothing) => "calls like this are stopped",
+                (_, Leaves::Reads) => "everything but reading is stopped",
+            };
+            (reason.code(), format!("`{action}` is refused, because {what}"))
         }
+        reason @ DenyReason::BudgetSpent(spent) => {
+            let left = match &spent.left {
+                Some(left) if full => format!(": {left} {} left in `{}`", spent.measure, spent.budget),
+                Some(_) | None => String::new(),
+            };
+            (reason.code(), format!("`{action}` does not fit a budget any more{left}"))
+        }
+        reason @ DenyReason::CostUnknown(why) => {
+            (reason.code(), format!("what `{action}` would cost cannot be worked out: {why}"))
+        }
+        reason @ DenyReason::LoopStopped => (
+            reason.code(),
+            format!("`{action}` was called over and over with the same arguments, and answered the same"),
+        ),
+        reason @ DenyReason::KeyMissing(what) => {
+            (reason.code(), format!("`{action}` runs once for each key, and this call has none: it needs {what}"))
+        }
+        reason @ DenyReason::KeyReused => {
+            (reason.code(), format!("the key of this call of `{action}` was used for other arguments"))
+        }
+        reason @ DenyReason::InProgress => {
+            (reason.code(), format!("the same call of `{action}` is under way already"))
+        }
+        reason @ DenyReason::AlreadyDone => {
+            (reason.code(), format!("`{action}` has been done already; its result is not handed out again"))
+        }
+        reason @ DenyReason::OutcomeUnknown(_) => (
+            reason.code(),
+            format!("the same call of `{action}` was sent before, and it is not known what came of it"),
+        ),
         reason @ DenyReason::DryRunUnsupported => {
             (reason.code(), format!("`{action}` cannot say what it would do, so there is no dry run of it"))
         }
@@ -68,29 +110,36 @@ pub fn told(denial: &Denial, action: &str, disclose: Disclose) -> Told {
         }
     };
     let sentence = if disclose == Disclose::Code { in_short(code, action) } else { sentence };
-    Told { code, sentence, next: next(code) }
+    let resets_at = match &denial.reason {
+        DenyReason::BudgetSpent(spent) if disclose != Disclose::Code => spent.resets_at,
+        _ => None,
+    };
+    Told { code, sentence, next: next(code), resets_at }
 }
 
 /// What an agent is told of a call that waits for people.
 pub fn told_waiting(request: &ApprovalRequest, action: &str) -> Told {
     let sentence =
         format!("`{action}` waits for a person's approval, as {}; nothing has run yet", request.approval.id);
-    Told { code: Code::ApprovalPending, sentence, next: next(Code::ApprovalPending) }
+    Told { code: Code::ApprovalPending, sentence, next: next(Code::ApprovalPending), resets_at: None }
 }
 
 /// What an agent is told of a call whose outcome nobody knows.
 pub fn told_unknown(action: &str) -> Told {
     let sentence =
         format!("`{action}` was sent, but no definite answer came back: it may or may not have happened");
-    Told { code: Code::OutcomeUnknown, sentence, next: next(Code::OutcomeUnknown) }
+    Told { code: Code::OutcomeUnknown, sentence, next: next(Code::OutcomeUnknown), resets_at: None }
 }
 
 /// What an agent is told of a dry run that reached no tool.
 pub fn told_plan(plan: &Plan, action: &str) -> String {
+    let holds = plan.holds.iter().map(|(budget, measure, amount)| format!("{amount} {measure} of `{budget}`"));
+    let holds = holds.collect::<Vec<_>>().join(", ");
+    let holds = if holds.is_empty() { holds } else { format!(", and would hold {holds}") };
     if plan.controls.is_empty() {
-        format!("dry run: `{action}` would be allowed; nothing has run")
+        format!("dry run: `{action}` would be allowed{holds}; nothing has run")
     } else {
-        format!("dry run: `{action}` would wait for a person's approval; nothing has run")
+        format!("dry run: `{action}` would wait for a person's approval{holds}; nothing has run")
     }
 }
 
@@ -104,6 +153,13 @@ fn in_short(code: Code, action: &str) -> String {
         | Code::TooLarge
         | Code::PolicyError
         | Code::Stopped
+        | Code::BudgetSpent
+        | Code::CostUnknown
+        | Code::LoopStopped
+        | Code::KeyMissing
+        | Code::KeyReused
+        | Code::InProgress
+        | Code::AlreadyDone
         | Code::DryRunUnsupported
         | Code::Busy
         | Code::StoreUnavailable
@@ -122,6 +178,13 @@ fn next(code: Code) -> &'static str {
         Code::ToolChanged => "use another tool; a person must accept the changed one first",
         Code::BadArguments => "correct the arguments and call again",
         Code::TooLarge => "send less in one call",
+        Code::BudgetSpent => "do less, wait until there is more, or ask the user",
+        Code::CostUnknown => "correct the arguments that the cost depends on",
+        Code::LoopStopped => "do something else: the same call will have the same answer",
+        Code::KeyMissing => "call again with what is missing",
+        Code::KeyReused => "use another key for another call",
+        Code::InProgress => "go on with other work, and make the same call again later to have its result",
+        Code::AlreadyDone => "do not do it again: read the current state",
         Code::Stopped => "do not call tools until a person resumes; tell the user",
         Code::DryRunUnsupported => "ask for a dry run of kind `validate`, or ask the user",
         Code::Busy | Code::StoreUnavailable | Code::UpstreamUnavailable => {
@@ -133,13 +196,26 @@ fn next(code: Code) -> &'static str {
     }
 }
 
-/// The wire object of a decision: `{decision, code, retry, next, decision_id}`.
+/// The wire object of a decision: `{decision, code, retry, next, decision_id, resets_at?}`.
 pub fn wire(decision: &str, told: &Told, decision_id: String) -> Object {
-    Object::from([
+    let mut wire = Object::from([
         ("decision", Json::from(decision)),
         ("code", Json::from(told.code.as_str())),
         ("retry", Json::from(Retry::as_str(told.code.retry()))),
         ("next", Json::from(told.next)),
+        ("decision_id", Json::from(decision_id)),
+    ]);
+    if let Some(resets_at) = told.resets_at {
+        wire.insert("resets_at", resets_at.to_string());
+    }
+    wire
+}
+
+/// The wire object of a call that was made before: `{decision, of, decision_id}`.
+pub fn wire_replay(of: CallId, decision_id: String) -> Object {
+    Object::from([
+        ("decision", Json::from("replay")),
+        ("of", Json::from(of.to_string())),
         ("decision_id", Json::from(decision_id)),
     ])
 }

@@ -15,8 +15,9 @@ use std::{fmt, future::Future};
 
 pub use memory::Memory;
 use placet_engine::{
+    call::CallId,
     permit::{Durability, Receipt},
-    state::{Changes, Needs, Precondition, Remembered},
+    state::{Changes, Intent, Needs, Precondition, Remembered},
 };
 
 /// What the boundary remembers between calls.
@@ -41,6 +42,27 @@ pub trait Store: Send + Sync + 'static {
         &self,
         changes: Changes,
     ) -> impl Future<Output = Result<Receipt<D>, StoreError>> + Send;
+
+    /// An allowed call that has no final outcome, as it was allowed: for whoever finds out what became of it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] as for [`Store::load`].
+    fn open_intent(
+        &self,
+        call: CallId,
+    ) -> impl Future<Output = Result<Option<Intent>, StoreError>> + Send;
+
+    /// Tries to be usable again after a failure: opens afresh, verifies, and reads everything anew. A flush that
+    /// failed is never tried again. Nothing to do if the store is usable.
+    ///
+    /// The intents that have no outcome are returned. Some are of calls that are under way; of the others the
+    /// commit was said to have failed, and is on disk all the same: they were never sent.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if it is not usable; it may be tried again later.
+    fn mend(&self) -> impl Future<Output = Result<Vec<Intent>, StoreError>> + Send;
 }
 
 /// Why a store did not do what it was asked.
@@ -50,6 +72,10 @@ pub enum StoreError {
     Conflict(Precondition),
     /// More waits to be written than the queue takes; nothing was written.
     Busy,
+    /// The disk is nearly full: what remains is for stops, refusals and outcomes. Nothing was written.
+    Full,
+    /// The records of this have so many bytes, which is more than any event needs; nothing was written.
+    TooLarge(usize),
     /// The store is poisoned or gone; whether this was written is not certain.
     Unavailable(String),
 }
@@ -59,6 +85,8 @@ impl fmt::Display for StoreError {
         match self {
             StoreError::Conflict(what) => write!(f, "no longer true when it was to be written: {what}"),
             StoreError::Busy => f.write_str("too much waits to be written"),
+            StoreError::Full => f.write_str("the disk is nearly full"),
+            StoreError::TooLarge(bytes) => write!(f, "its records would have {bytes} bytes"),
             StoreError::Unavailable(why) => write!(f, "the store cannot be used: {why}"),
         }
     }

@@ -1,21 +1,25 @@
 //! A store that forgets when the process ends: for tests, and for a boundary without a state directory.
 //!
 //! `Durable` means here what it can mean: as durable as the process. The records are kept up to a bound, the
-//! oldest go first.
+//! oldest go first; keys are never forgotten before their time, so there is a bound to how many may be claimed.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use parking_lot::Mutex;
 use placet_engine::{
+    call::CallId,
     permit::{Durability, Receipt},
     record::Record,
-    state::{Changes, Needs, Remembered},
+    state::{Changes, Intent, Needs, Remembered},
 };
 
 use crate::{Store, StoreError, mirror::Mirror};
 
 /// Records kept in memory; a write-through store keeps all.
 const RECORDS: usize = 10_000;
+
+/// Keys that may be claimed at a time.
+const KEYS: usize = 100_000;
 
 /// A store in memory.
 #[derive(Debug, Default)]
@@ -27,6 +31,8 @@ pub struct Memory {
 struct Inner {
     mirror: Mirror,
     records: VecDeque<Record>,
+    /// Intents without a final outcome.
+    open: HashMap<CallId, Intent>,
 }
 
 impl Memory {
@@ -48,14 +54,37 @@ impl Store for Memory {
 
     async fn commit<D: Durability>(&self, mut changes: Changes) -> Result<Receipt<D>, StoreError> {
         let mut inner = self.inner.lock();
+        inner.mirror.resolve(&mut changes);
         inner.mirror.check(&changes).map_err(StoreError::Conflict)?;
-        inner.mirror.apply(&mut changes);
-        let intent = changes.intent.as_ref().map(|intent| intent.call);
+        if let Some(intent) = changes.intent.as_ref().filter(|intent| intent.claim.is_some())
+            && inner.mirror.keys.len() >= KEYS
+        {
+            inner.mirror.keys.sweep(intent.at);
+            if inner.mirror.keys.len() >= KEYS {
+                return Err(StoreError::Busy);
+            }
+        }
+        inner.mirror.apply(&changes);
+        #[expect(clippy::disallowed_methods, reason = "the changes are in, as durable as this process")]
+        let receipt = Receipt::attest(changes.intent.as_ref());
+        if let Some(intent) = changes.intent {
+            inner.open.insert(intent.call, intent);
+        }
+        if let Some(settled) = changes.settled.filter(|settled| settled.ending.is_final()) {
+            inner.open.remove(&settled.call);
+        }
         inner.records.extend(changes.records);
         while inner.records.len() > RECORDS {
             inner.records.pop_front();
         }
-        #[expect(clippy::disallowed_methods, reason = "the changes are in, as durable as this process")]
-        Ok(Receipt::attest(intent))
+        Ok(receipt)
+    }
+
+    async fn open_intent(&self, call: CallId) -> Result<Option<Intent>, StoreError> {
+        Ok(self.inner.lock().open.get(&call).cloned())
+    }
+
+    async fn mend(&self) -> Result<Vec<Intent>, StoreError> {
+        Ok(Vec::new())
     }
 }

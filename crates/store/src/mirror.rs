@@ -1,18 +1,28 @@
 //! The mirror: everything that decisions read, in memory, and the one place where preconditions are checked.
 //!
-//! A commit checks and applies here, under one lock, before its writing is queued; so commits are decided in
-//! one order, which is also the order on disk. If the disk then fails, the store is poisoned and what the
-//! mirror says no longer matters, since nothing is served from it.
+//! A commit is set right, checked and applied here, under one lock, before its writing is queued; so commits are
+//! decided in one order, which is also the order on disk. If the disk then fails, the store is poisoned and what
+//! the mirror says no longer matters, since nothing is served from it.
+//!
+//! Finished keys are the one thing that is not all here: see [`Keys`].
 
-use std::collections::{HashMap, HashSet, VecDeque};
+mod accounts;
+mod keys;
 
+use std::collections::{HashMap, VecDeque};
+
+pub(crate) use accounts::Accounts;
+pub(crate) use keys::Keys;
 use placet_engine::{
     approval::Approval,
     call::{CallId, Digest},
     limits,
     session::{History, HistoryEntry, Session, SessionId, SessionKey},
-    state::{Advance, Changes, Ending, Needs, Precondition, Remembered, Step, StopChange},
-    stop::{Generations, Stop},
+    state::{
+        Advance, Changes, Ending, Intent, Needs, Open, Precondition, Remembered, Settled, Step, StopChange,
+    },
+    stop::{Generations, Leaves, Scope, Stop},
+    time::Timestamp,
 };
 
 /// Sessions and questions beyond this many are looked through for lapsed ones before another is kept.
@@ -20,12 +30,27 @@ const SWEEP_ABOVE: usize = 4_096;
 
 #[derive(Debug, Default)]
 pub(crate) struct Mirror {
-    pub(crate) stop: Option<Stop>,
+    pub(crate) stops: Vec<Stop>,
     pub(crate) generations: Generations,
     pub(crate) sessions: HashMap<SessionKey, Running>,
     pub(crate) questions: HashMap<Digest, Approval>,
     /// Intents without a final outcome.
-    pub(crate) open: HashSet<CallId>,
+    pub(crate) open: HashMap<CallId, OpenCall>,
+    /// Calls under way for which the same call waits.
+    joined: HashMap<Digest, CallId>,
+    pub(crate) accounts: Accounts,
+    pub(crate) keys: Keys,
+    /// When this store was restored from a backup; 0 if that needs no care any more.
+    pub(crate) restored_at: Timestamp,
+    /// How many commits were applied: the number of the last.
+    commits: u64,
+}
+
+/// An intent without a final outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OpenCall {
+    pub(crate) state: Open,
+    pub(crate) joined: Option<Digest>,
 }
 
 /// A session and its last steps.
@@ -43,16 +68,50 @@ impl Mirror {
             entries: running.history.iter().cloned().collect(),
             truncated: running.truncated,
         });
+        let session = running.map(|running| &running.session);
+        let current = session.filter(|session| session.runs_at(needs.now, &needs.terms)).map(|s| s.id);
+        let (mut stop, mut narrowed) = (None, false);
+        if !self.stops.is_empty() {
+            let about = needs.about.as_ref();
+            let placed = about.map(|about| {
+                let mut about = about.clone();
+                about.session = about.session.or(current);
+                about
+            });
+            stop = self.stops.iter().find(|stop| match &placed {
+                Some(about) => stop.covers(about),
+                None => stop.scope == Scope::Everything,
+            });
+            narrowed = about.is_some_and(|about| {
+                self.stops.iter().any(|stop| {
+                    stop.leaves == Leaves::Reads && stop.scope == Scope::Agent(about.agent.clone())
+                })
+            });
+        }
         Remembered {
-            stop: self.stop.clone(),
+            stop: stop.cloned(),
+            narrowed,
             generations: self.generations,
-            session: running.map(|running| running.session.clone()),
+            session: session.cloned(),
             question: needs.question.as_ref().and_then(|digest| self.questions.get(digest)).cloned(),
+            key: needs.key.as_ref().and_then(|key| self.keys.get(key)).cloned(),
+            keys_put_away: self.keys.put_away(),
+            restored_at: self.restored_at,
+            running: needs.running.as_ref().and_then(|digest| self.joined.get(digest)).copied(),
+            balances: needs.accounts.iter().map(|need| self.accounts.balance(need, current)).collect(),
             history: history.unwrap_or_default(),
+            stops: if needs.stops { self.stops.clone() } else { Vec::new() },
         }
     }
 
-    /// Whether all that `changes` require holds now.
+    /// Sets right what changes say of their session, so that disk and records say what memory says.
+    pub(crate) fn resolve(&self, changes: &mut Changes) {
+        if let Some(running) = changes.step.as_ref().and_then(|step| self.running(step)) {
+            changes.continue_in(running);
+        }
+    }
+
+    /// Whether all that resolved changes require holds now.
     pub(crate) fn check(&self, changes: &Changes) -> Result<(), Precondition> {
         let broken = changes.require.iter().find(|required| !self.holds(required));
         broken.map_or(Ok(()), |broken| Err(broken.clone()))
@@ -60,33 +119,31 @@ impl Mirror {
 
     fn holds(&self, required: &Precondition) -> bool {
         match required {
-            Precondition::NoStop => self.stop.is_none(),
+            Precondition::NoStop(about) => !self.stops.iter().any(|stop| stop.covers(about)),
             Precondition::Generations(seen) => *seen == self.generations,
             Precondition::NoQuestion(digest, now) => {
                 !self.questions.get(digest).is_some_and(|question| question.is_pending(*now))
             }
-            Precondition::Open(call) => self.open.contains(call),
+            Precondition::Is(call, state) => self.open.get(call).is_some_and(|open| open.state == *state),
+            Precondition::KeyFree { key, now, put_away } => self.keys.is_free(key, *now, *put_away),
+            Precondition::NotRunning(digest) => !self.joined.contains_key(digest),
+            Precondition::Fits { account, counts_from, amount, cap } => {
+                self.accounts.of(account, *counts_from).fits(*amount, *cap)
+            }
         }
     }
 
-    /// Makes checked changes true. What they say of their session is set right first, so that disk and records
-    /// say what memory says.
-    pub(crate) fn apply(&mut self, changes: &mut Changes) {
-        if let Some(running) = changes.step.as_ref().and_then(|step| self.running(step)) {
-            changes.continue_in(running);
-        }
+    /// Makes checked changes true, and says the number of this commit.
+    pub(crate) fn apply(&mut self, changes: &Changes) -> u64 {
+        self.commits += 1;
         if let Some(step) = &changes.step {
             self.step(step);
         }
         if let Some(intent) = &changes.intent {
-            self.open.insert(intent.call);
+            self.begin(intent);
         }
-        match changes.outcome {
-            Some((call, Ending::Succeeded | Ending::Failed | Ending::NotSent)) => {
-                self.open.remove(&call);
-            }
-            // Unknown is not final: a late answer or a person may still settle it.
-            Some((_, Ending::Unknown)) | None => {}
+        if let Some(settled) = &changes.settled {
+            self.settle(settled);
         }
         if let Some(question) = &changes.question {
             if self.questions.len() > SWEEP_ABOVE {
@@ -96,11 +153,12 @@ impl Mirror {
         }
         match &changes.stop {
             Some(StopChange::Begin(stop)) => {
-                self.stop = Some(stop.clone());
+                self.stops.retain(|kept| kept.scope != stop.scope);
+                self.stops.push(stop.clone());
                 self.generations.stop += 1;
             }
-            Some(StopChange::End) => {
-                self.stop = None;
+            Some(StopChange::End(scope)) => {
+                self.stops.retain(|kept| kept.scope != *scope);
                 self.generations.stop += 1;
             }
             None => {}
@@ -110,34 +168,89 @@ impl Mirror {
             Some(Advance::Catalogue) => self.generations.catalogue += 1,
             None => {}
         }
+        for tally in &changes.tallies {
+            self.accounts.tally(tally);
+        }
+        if let Some(account) = &changes.reopen {
+            self.accounts.reopen(account);
+        }
+        if changes.settle_epoch {
+            self.restored_at = Timestamp(0);
+        }
+        if let Some(key) = &changes.end_session {
+            self.sessions.remove(key);
+        }
+        self.commits
+    }
+
+    /// An intent, as it is when it is committed or as it is found on disk.
+    pub(crate) fn begin(&mut self, intent: &Intent) {
+        let joined = intent.joined.then_some(intent.digest);
+        self.open.insert(intent.call, OpenCall { state: Open::Running, joined });
+        if let Some(digest) = joined {
+            self.joined.insert(digest, intent.call);
+        }
+        for hold in &intent.holds {
+            self.accounts.hold(hold, intent.at);
+        }
+        self.keys.claim(intent);
+    }
+
+    fn settle(&mut self, settled: &Settled) {
+        let before = match settled.ending {
+            Ending::Succeeded | Ending::Failed | Ending::NotSent => self.open.remove(&settled.call),
+            // Not final: a late word of a person, or of a look-up, may still settle it.
+            Ending::Unknown => self.open.insert(settled.call, OpenCall { state: Open::Unknown, joined: None }),
+        };
+        if let Some(digest) = before.and_then(|open| open.joined)
+            && self.joined.get(&digest) == Some(&settled.call)
+        {
+            self.joined.remove(&digest);
+        }
+        for charge in &settled.charges {
+            self.accounts.charge(charge);
+        }
+        if let Some((key, fate)) = &settled.key {
+            self.keys.settle(key, fate, self.commits);
+        }
+        if let Some((key, heard)) = &settled.heard
+            && let Some(running) = self.sessions.get_mut(key)
+        {
+            running.session.hear(heard);
+        }
     }
 
     /// The session that goes on with this step. Calls that come at once are judged before any of them is
     /// remembered, so each may mean to begin a session; the first does, and the others go on in it.
     fn running(&self, step: &Step) -> Option<SessionId> {
         let known = &self.sessions.get(&step.key)?.session;
-        known.runs_at(step.at).then_some(known.id)
+        known.runs_at(step.at, &step.terms).then_some(known.id)
     }
 
     fn step(&mut self, step: &Step) {
         if self.sessions.len() > SWEEP_ABOVE && !self.sessions.contains_key(&step.key) {
-            self.sessions.retain(|_, kept| kept.session.runs_at(step.at));
+            self.sessions.retain(|_, kept| kept.session.runs_at(step.at, &step.terms));
         }
-        let fresh = || Running {
-            session: Session { id: step.id, opened_at: step.at, last_at: step.at, steps: 0 },
-            history: VecDeque::new(),
-            truncated: false,
-        };
-        let running = self.sessions.entry(step.key.clone()).or_insert_with(fresh);
-        if running.session.id != step.id {
-            *running = fresh();
+        let begins = self.sessions.get(&step.key).is_none_or(|known| known.session.id != step.id);
+        if begins {
+            let before = self.sessions.get(&step.key).map(|known| &known.session);
+            let session = Session::begin(step.id, step.at, before, &step.terms);
+            let fresh = Running { session, history: VecDeque::new(), truncated: false };
+            self.sessions.insert(step.key.clone(), fresh);
         }
+        let Some(running) = self.sessions.get_mut(&step.key) else { return };
         running.session.last_at = running.session.last_at.max(step.at);
         running.session.steps += 1;
+        running.session.labels.extend(step.labels.iter().cloned());
         running.history.extend(step.entries.iter().cloned());
         while running.history.len() > limits::HISTORY_ENTRIES {
             running.history.pop_front();
             running.truncated = true;
         }
+    }
+
+    /// The session under a key as it is now: what a store that writes must write.
+    pub(crate) fn session(&self, key: &SessionKey) -> Option<&Session> {
+        self.sessions.get(key).map(|running| &running.session)
     }
 }

@@ -22,7 +22,8 @@ use crate::{
     decision::DenyReason,
     level::Level,
     limits,
-    names::{Action, AgentName, GroupName},
+    names::{Action, AgentName, BudgetName, ClientName, GroupName, NameError, TeamName},
+    window::Window,
 };
 use config::{Agent, Approvers, Config, Control, Disclose, Guard, terms};
 use eval::Compiled;
@@ -67,6 +68,8 @@ pub struct Rules {
     pub guards: Vec<Guard>,
     /// Settings of groups of approvers.
     pub approvers: BTreeMap<GroupName, Approvers>,
+    /// The clients through which agents come.
+    pub clients: BTreeSet<ClientName>,
     /// How much may be spent.
     pub budgets: Vec<terms::Budget>,
     /// When the boundary narrows by itself.
@@ -83,6 +86,7 @@ impl From<&Config> for Rules {
             agents: config.agents.clone(),
             guards: config.guards.clone(),
             approvers: config.approvers.clone(),
+            clients: config.clients.keys().cloned().collect(),
             budgets: config.budgets.clone(),
             trips: config.trips.clone(),
             session: config.session,
@@ -135,6 +139,7 @@ pub struct Policy {
     rules: Rules,
     catalogue: Catalogue,
     compiled: Compiled,
+    trips: Vec<(terms::Trip, BudgetName, Window)>,
 }
 
 /// What policy says of one agent and one tool.
@@ -164,7 +169,14 @@ impl Policy {
     /// [`PolicyError`]; nothing is served under a policy that has one.
     pub fn compile(rules: Rules, catalogue: Catalogue) -> Result<Self, PolicyError> {
         let compiled = Compiled::new(&rules, &catalogue)?;
-        Ok(Self { rules, catalogue, compiled })
+        let trips = rules.trips.iter().map(|trip| {
+            let name = format!("trip {}", trip.name).parse().map_err(|error: NameError| {
+                PolicyError::Invalid(vec![format!("the name of trip `{}` is too long: {error}", trip.name)])
+            })?;
+            Ok((trip.clone(), name, Window::Rolling(trip.within)))
+        });
+        let trips = trips.collect::<Result<_, PolicyError>>()?;
+        Ok(Self { rules, catalogue, compiled, trips })
     }
 
     /// The tool's level, if the operator has given it one.
@@ -172,9 +184,44 @@ impl Policy {
         self.catalogue.get(action).map(Tool::level)
     }
 
-    /// Whether the tool can say what it would do without doing it.
-    pub fn plans(&self, action: &Action) -> bool {
-        self.catalogue.get(action).is_some_and(|tool| tool.plans)
+    /// The tool, if the operator has given it a level.
+    pub fn tool(&self, action: &Action) -> Option<&Tool> {
+        self.catalogue.get(action)
+    }
+
+    /// The team of an agent, if it has one.
+    pub fn team(&self, agent: &AgentName) -> Option<&TeamName> {
+        self.rules.agents.get(agent)?.team.as_ref()
+    }
+
+    /// The rules that it was made of.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// How much may be spent, in the order of the file.
+    pub fn budgets(&self) -> &[terms::Budget] {
+        &self.rules.budgets
+    }
+
+    /// The budget of this name.
+    pub fn budget(&self, name: &BudgetName) -> Option<&terms::Budget> {
+        self.rules.budgets.iter().find(|budget| budget.name == *name)
+    }
+
+    /// Trips, each with the name of its account and its window.
+    pub(crate) fn trips(&self) -> &[(terms::Trip, BudgetName, Window)] {
+        &self.trips
+    }
+
+    /// How long sessions last.
+    pub fn session_terms(&self) -> terms::SessionTerms {
+        self.rules.session
+    }
+
+    /// What is remembered how carefully.
+    pub fn durability(&self) -> terms::Durability {
+        self.rules.durability
     }
 
     /// The tools that have a level.

@@ -67,8 +67,8 @@ fn show(id: &str, json: bool, place: &PlaceArguments) -> Result<(), Exit> {
         return Err(Exit::Refused);
     }
     print(&entries, json);
-    if let Some(intent) = reader.intent(call).map_err(|error| unreadable(&error))? {
-        let arguments = parse(intent.arguments.as_bytes(), &Limits::EDGE).unwrap_or(Json::Null);
+    if let Some(found) = reader.call(call).map_err(|error| unreadable(&error))? {
+        let arguments = parse(found.intent.arguments.as_bytes(), &Limits::EDGE).unwrap_or(Json::Null);
         say(&if json {
             format!("{{\"arguments\":{}}}", arguments.compact())
         } else {

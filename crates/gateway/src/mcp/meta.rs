@@ -4,11 +4,16 @@
 //! that the operator listed; ours never do, and a member of ours that we do not know is refused, so that a
 //! misspelt dry run does not run live.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use placet_engine::{
     call::{DryRun, Mode},
+    cost::Amount,
     json::{Json, Object},
+    names::Unit,
     policy::config::ServerRequest,
 };
 
@@ -30,6 +35,10 @@ const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 pub struct Meta {
     /// For real or not.
     pub mode: Mode,
+    /// The caller's own key.
+    pub key: Option<Arc<str>>,
+    /// What the caller says that it costs.
+    pub cost: BTreeMap<Unit, Amount>,
     /// Under which token the client wants to hear of progress, as JSON text.
     pub progress: Option<String>,
     /// The revision, where the request names it.
@@ -48,7 +57,14 @@ pub fn read(
     listed: &[String],
     requests: &BTreeSet<ServerRequest>,
 ) -> Result<Meta, String> {
-    let mut read = Meta { mode: Mode::Live, progress: None, version: None, toward_server: Object::new() };
+    let mut read = Meta {
+        mode: Mode::Live,
+        key: None,
+        cost: BTreeMap::new(),
+        progress: None,
+        version: None,
+        toward_server: Object::new(),
+    };
     let meta = match meta {
         None => return Ok(read),
         Some(Json::Object(meta)) => meta,
@@ -59,8 +75,10 @@ pub fn read(
             match ours {
                 "dry_run" => read.mode = mode(value)?,
                 "label" => check_label(value)?,
-                "key" | "cost" | "session" => {
-                    return Err(format!("`{key}` is not built yet in this version; leave it out"));
+                "key" => read.key = Some(caller_key(value)?),
+                "cost" => read.cost = cost(value)?,
+                "session" => {
+                    return Err("`dev.placet/session` is not taken from this credential; leave it out".to_owned());
                 }
                 _ => return Err(format!("`{}` is not known", placet_engine::diagnostic::inert(key))),
             }
@@ -109,6 +127,37 @@ fn mode(value: &Json) -> Result<Mode, String> {
             Err("`dev.placet/dry_run` is true, \"decide\", \"validate\" or \"tool\"".to_owned())
         }
     }
+}
+
+/// The longest key that a caller may choose, in characters.
+const KEY_CHARS: usize = 256;
+
+/// A key that a caller chose: visible ASCII, so that two that look alike are alike.
+///
+/// # Errors
+///
+/// If it is none, in words for whoever sent it.
+pub fn caller_key(value: &Json) -> Result<Arc<str>, String> {
+    match value.as_str() {
+        Some(key) if (1..=KEY_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Ok(key.into())
+        }
+        _ => Err(format!("`dev.placet/key` is 1 to {KEY_CHARS} visible ASCII characters without blanks")),
+    }
+}
+
+/// `{"usd": 0.25}`: units and amounts.
+fn cost(value: &Json) -> Result<BTreeMap<Unit, Amount>, String> {
+    const SHAPE: &str = "`dev.placet/cost` is an object of units and amounts, as in {\"usd\": \"0.25\"}";
+    let units = value.as_object().ok_or(SHAPE)?;
+    units
+        .iter()
+        .map(|(unit, amount)| {
+            let text = amount.as_str().map_or_else(|| amount.compact(), str::to_owned);
+            let amount = text.parse::<Amount>().map_err(|_| SHAPE)?;
+            Ok((unit.parse::<Unit>().map_err(|error| error.to_string())?, amount))
+        })
+        .collect()
 }
 
 fn check_label(value: &Json) -> Result<(), String> {

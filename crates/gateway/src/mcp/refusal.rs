@@ -4,7 +4,10 @@
 //! `structuredContent`, which some clients would validate. Methods without `isError` get an error whose code
 //! is outside the range that JSON-RPC and MCP reserve.
 
-use placet_engine::json::{Json, Object};
+use placet_engine::{
+    call::CallId,
+    json::{Json, Object, parse},
+};
 
 use super::wire;
 use crate::{
@@ -34,7 +37,7 @@ const DECISION: &str = "dev.placet/decision";
 pub fn line<T>(id: &str, action: &str, shape: Shape, reply: &Reply<T>) -> Option<String> {
     let id_of = || reply.call.id.to_string();
     Some(match &reply.answer {
-        Answer::Ran(_) => return None,
+        Answer::Ran(_) | Answer::Replayed(..) => return None,
         Answer::Refused(denial) => {
             refusal(id, shape, "deny", &words::told(denial, action, reply.disclose), id_of())
         }
@@ -49,6 +52,28 @@ pub fn line<T>(id: &str, action: &str, shape: Shape, reply: &Reply<T>) -> Option
             result(id, shape, &words::told_plan(plan, action), decision, false)
         }
     })
+}
+
+/// The result of a call that has run, in place of one that is not handed on.
+pub fn withheld(words: &str) -> String {
+    let content = Object::from([("type", Json::from("text")), ("text", Json::from(capitalised(words)))]);
+    let result = Object::from([
+        ("content", Json::Array(vec![Json::Object(content)])),
+        ("isError", Json::from(true)),
+    ]);
+    Json::Object(result).compact()
+}
+
+/// The result of a call that was made before, marked as such.
+pub fn replayed(result: &str, of: CallId, decision_id: String) -> String {
+    // Objects only, as servers send them; anything else goes out as it was kept.
+    let Ok(Json::Object(mut object)) = parse(result.as_bytes(), &wire::FROM_SERVER) else {
+        return result.to_owned();
+    };
+    let mut meta = object.get("_meta").and_then(Json::as_object).cloned().unwrap_or_default();
+    meta.insert(DECISION, Json::Object(words::wire_replay(of, decision_id)));
+    object.insert("_meta", Json::Object(meta));
+    Json::Object(object).compact()
 }
 
 /// The same for a call whose outcome nobody will learn any more.

@@ -28,7 +28,7 @@ use crate::{
         out::Out,
         session::{Inbound, Session, Settings},
     },
-    upstream::stdio::{CALL_DEADLINE, Log},
+    upstream::stdio::Log,
 };
 
 /// How long a client may take to say who it is.
@@ -128,7 +128,7 @@ fn introduce(node: &Node, payload: &[u8]) -> Result<(Settings, i64), String> {
         learn: None,
         log,
         // A client that goes away only detaches: what runs is finished here, and recorded.
-        drain: CALL_DEADLINE,
+        drain: placet_engine::policy::config::terms::Tool::DEADLINE,
     };
     Ok((settings, hello.get("gap").and_then(Json::as_i64).unwrap_or(0)))
 }

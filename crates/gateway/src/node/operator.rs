@@ -11,11 +11,21 @@ use std::{
     time::Duration,
 };
 
-use placet_engine::json::{Json, Limits, Object, parse};
+use placet_engine::{
+    budget::Account,
+    call::CallId,
+    json::{Json, Limits, Object, parse},
+    session::{SessionId, SessionKey},
+    stop::{Leaves, Scope},
+    time::Timestamp,
+};
 use tokio::{io::AsyncWriteExt as _, net::UnixStream, time::timeout};
 
 use super::Node;
-use crate::frame::{Frame, Kind};
+use crate::{
+    frame::{Frame, Kind},
+    gate::AfterStop,
+};
 
 /// How long either side may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,19 +49,110 @@ async fn obey(node: &Arc<Node>, command: &Json) -> Object {
     let (by, reason) = (text("by"), text("reason"));
     match text("command") {
         "status" => status(node).await,
-        "stop" => match node.gate.stop(by, reason).await {
-            Ok(()) => done(),
-            Err(error) => failed(&format!("everything is stopped, but only until this node ends: {error}")),
+        "stop" => stop(node, command, by, reason).await,
+        "resume" => match scope(command) {
+            Ok(scope) => match node.gate.resume(&scope, by, reason).await {
+                Ok(()) => done(),
+                Err(error) => failed(&format!("it stays stopped: {error}")),
+            },
+            Err(why) => failed(&why),
         },
-        "resume" => match node.gate.resume(by, reason).await {
+        "resolve" => resolve(node, command, by, reason).await,
+        "settle_epoch" => match node.gate.settle_epoch(by, reason).await {
             Ok(()) => done(),
-            Err(error) => failed(&format!("everything stays stopped: {error}")),
+            Err(error) => failed(&error.to_string()),
         },
+        "end_session" => end_session(node, command, by).await,
+        "reopen" => reopen(node, command, by, reason).await,
         "end" => {
             node.ending.send_replace(true);
             done()
         }
         _ => failed("there is no such command"),
+    }
+}
+
+fn scope(command: &Json) -> Result<Scope, String> {
+    match command.get("scope").and_then(Json::as_str) {
+        None => Ok(Scope::Everything),
+        Some(scope) => scope.parse().map_err(|error: placet_engine::stop::NotAScope| error.to_string()),
+    }
+}
+
+async fn stop(node: &Arc<Node>, command: &Json, by: &str, reason: &str) -> Object {
+    let scope = match scope(command) {
+        Ok(scope) => scope,
+        Err(why) => return failed(&why),
+    };
+    let word = |key: &str| command.get(key).and_then(Json::as_str);
+    let leaves = match word("leaves") {
+        None => Leaves::Nothing,
+        Some("reads") => Leaves::Reads,
+        Some(other) => return failed(&format!("`{other}` is nothing that a stop can leave: `reads` is")),
+    };
+    let after = match word("in_flight") {
+        None => AfterStop::default(),
+        Some(word) => match AfterStop::ALL.into_iter().find(|after| after.as_str() == word) {
+            Some(after) => after,
+            None => return failed("calls in flight can be left to `drain`, or be told to `hold` or to `cancel`"),
+        },
+    };
+    if !node.gate.covers_something(&scope) {
+        return failed(&format!("`{scope}` names nothing that this node knows, so it would stop nothing"));
+    }
+    let stopped = node.gate.stop(scope, leaves, by, reason, after).await;
+    let mut answer = match stopped.kept {
+        Ok(()) => done(),
+        Err(error) => failed(&format!("it is stopped, but only until this node ends: {error}")),
+    };
+    let out = stopped.out.into_iter().map(|out| {
+        Json::Object(Object::from([
+            ("call", Json::from(out.call.to_string())),
+            ("agent", Json::from(out.agent)),
+            ("tool", Json::from(out.tool)),
+            ("since", Json::from(out.since.to_string())),
+        ]))
+    });
+    answer.insert("in_flight", Json::Array(out.collect()));
+    answer
+}
+
+async fn resolve(node: &Arc<Node>, command: &Json, by: &str, evidence: &str) -> Object {
+    let call = command.get("call").and_then(Json::as_str).and_then(CallId::parse);
+    let Some(call) = call else { return failed("a call's id is `d_` and 20 characters") };
+    let Some(happened) = command.get("happened").and_then(Json::as_bool) else {
+        return failed("say whether it happened");
+    };
+    match node.gate.resolve(call, happened, by, evidence).await {
+        Ok(()) => done(),
+        Err(error) => failed(&error.to_string()),
+    }
+}
+
+async fn end_session(node: &Arc<Node>, command: &Json, by: &str) -> Object {
+    let Some(Ok(client)) = command.get("client").and_then(Json::as_str).map(str::parse) else {
+        return failed("say which client's session ends");
+    };
+    let name = command.get("run").and_then(Json::as_str).filter(|run| !run.is_empty()).map(Into::into);
+    match node.gate.end_session(SessionKey { client, name }, by).await {
+        Ok(()) => done(),
+        Err(error) => failed(&error.to_string()),
+    }
+}
+
+async fn reopen(node: &Arc<Node>, command: &Json, by: &str, reason: &str) -> Object {
+    let text = |key: &str| command.get(key).and_then(Json::as_str).unwrap_or_default();
+    let Ok(budget) = text("budget").parse() else { return failed("say which budget is opened again") };
+    let window = command.get("window").and_then(Json::as_i64).and_then(|at| u64::try_from(at).ok());
+    let account = Account {
+        budget,
+        subject: text("subject").into(),
+        session: SessionId::parse(text("session")),
+        window: Timestamp(window.unwrap_or(0)),
+    };
+    match node.gate.reopen(account, by, reason).await {
+        Ok(()) => done(),
+        Err(error) => failed(&error.to_string()),
     }
 }
 
@@ -71,6 +172,15 @@ async fn status(node: &Arc<Node>) -> Object {
     let clients = node.attached.load(Ordering::Acquire).saturating_sub(1);
     status.insert("clients", i64::try_from(clients).unwrap_or(i64::MAX));
     status.insert("stopped", stopped);
+    match node.gate.stops().await {
+        Ok(stops) => {
+            let stops = stops.iter().map(|stop| {
+                Json::from(format!("{} leaves {} ({}: {})", stop.scope, stop.leaves.as_str(), stop.by, stop.reason))
+            });
+            status.insert("stops", Json::Array(stops.collect()));
+        }
+        Err(error) => return failed(&error.to_string()),
+    }
     status
 }
 
@@ -88,14 +198,23 @@ fn failed(why: &str) -> Object {
 ///
 /// If there is no node at that socket, or it does not answer.
 pub fn tell(socket: &Path, command: &str, by: &str, reason: &str) -> std::io::Result<Json> {
-    let mut stream = Blocking::connect(socket)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
     let command = Object::from([
         ("command", Json::from(command)),
         ("by", Json::from(by)),
         ("reason", Json::from(reason)),
     ]);
+    order(socket, command)
+}
+
+/// Gives a node a command with more to it, and waits for its answer.
+///
+/// # Errors
+///
+/// As [`tell`].
+pub fn order(socket: &Path, command: Object) -> std::io::Result<Json> {
+    let mut stream = Blocking::connect(socket)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
     let frame = Frame { kind: Kind::Command, seq: 0, payload: Json::Object(command).compact().into_bytes() };
     stream.write_all(&frame.encode())?;
     let unread = || std::io::Error::new(std::io::ErrorKind::InvalidData, "the node's answer cannot be read");

@@ -4,18 +4,20 @@
 //! since nobody knows how far it came.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
-    task::Poll,
+    time::Duration,
+    task::{Context as Context_, Poll, Waker},
 };
 
 use placet_engine::{
     call::{Call, CallId, Mode},
     decide::Outcome,
-    json::{Json, Object},
+    json::{Json, Limits, Object, parse},
     level::Level,
     names::{Action, AgentName},
     permit::{Durability, Permit},
@@ -25,6 +27,7 @@ use placet_engine::{
 use super::{NotSent, Ran, Upstream};
 use crate::{
     clock::Clock,
+    gate::Leash,
     latch::{Latch, Passage},
 };
 
@@ -116,19 +119,34 @@ pub(crate) struct InProcess {
 impl Upstream for InProcess {
     type Output = Json;
 
-    async fn run<D: Durability>(&self, permit: Permit<D>, latch: &Latch) -> Ran<Json> {
-        let call = Arc::clone(permit.call());
+    async fn run<D: Durability>(&self, permit: Permit<D>, latch: &Latch, leash: Leash) -> Ran<Json> {
+        let (call, bounds) = (Arc::clone(permit.call()), permit.bounds());
         let Some(tool) = self.tools.get(&call.action) else {
             return Ran::NotSent(NotSent::Unavailable("no such tool runs in this process".to_owned()));
         };
-        let running: Running<Json> = match latch.pass(permit, self.clock.now(), |_| begin(tool, &call)) {
-            Passage::Passed(running) => running,
+        // The first step is taken at the latch: whatever the tool does before it first waits, it does before a
+        // stop has returned.
+        let begun = match latch.pass(permit, self.clock.now(), |_| begin(tool, &call).map(first_step)) {
+            Passage::Passed(begun) => begun,
             Passage::Lapsed(lapse) => return Ran::NotSent(NotSent::Lapsed(lapse)),
             Passage::Blocked(_) => {
                 return Ran::NotSent(NotSent::Unavailable("the tool has not declared a dry run".to_owned()));
             }
         };
-        match unpanicked(running).await {
+        let ended = match begun {
+            Begun::Ended(ended) => ended,
+            Begun::Waits(running) => tokio::select! {
+                ended = tokio::time::timeout(bounds.deadline, unpanicked(running)) => match ended {
+                    Ok(ended) => ended,
+                    Err(_) => {
+                        let seconds = bounds.deadline.as_secs();
+                        return Ran::NoAnswer(format!("the tool did not answer within {seconds} s"));
+                    }
+                },
+                () = leash.pulled() => return Ran::NoAnswer("it was given up when a person stopped it".to_owned()),
+            },
+        };
+        match ended {
             Ok(Ok(output)) => answered(output, Ending::Succeeded, None),
             Ok(Err(words)) => {
                 let failure =
@@ -147,9 +165,40 @@ impl Upstream for InProcess {
             Err(Panicked) => Ran::NoAnswer("the tool panicked".to_owned()),
         }
     }
+
+    fn text(output: &Json) -> Cow<'_, str> {
+        Cow::Owned(output.compact())
+    }
+
+    fn from_text(text: &str) -> Option<Json> {
+        parse(text.as_bytes(), &OWN).ok()
+    }
+
+    fn structured(output: &Json) -> Option<Json> {
+        Some(output.clone())
+    }
 }
 
-/// Calls the closure that the call's mode asks for. Its first effect may happen here.
+/// What is read again of what a tool of this process has answered.
+const OWN: Limits = Limits { bytes: 64 << 20, depth: 256, members: 1_000_000, key_bytes: 64 << 10 };
+
+/// A tool that has taken its first step.
+enum Begun {
+    Ended(Result<Result<Json, String>, Panicked>),
+    Waits(Running<Json>),
+}
+
+/// Takes a tool's first step. It is polled again at once, by a task that can be woken.
+fn first_step(mut running: Running<Json>) -> Begun {
+    let mut nobody = Context_::from_waker(Waker::noop());
+    match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(&mut nobody))) {
+        Ok(Poll::Ready(ended)) => Begun::Ended(Ok(ended)),
+        Ok(Poll::Pending) => Begun::Waits(running),
+        Err(_) => Begun::Ended(Err(Panicked)),
+    }
+}
+
+/// Calls the closure that the call's mode asks for; nothing of it has happened yet.
 fn begin(tool: &Closures, call: &Call) -> Option<Running<Json>> {
     let context = Context { call: call.id, agent: call.agent.clone(), session: call.session.clone() };
     let arguments = call.arguments.value().clone();
@@ -168,7 +217,8 @@ fn begin(tool: &Closures, call: &Call) -> Option<Running<Json>> {
 
 fn answered(output: Json, ending: Ending, note: Option<String>) -> Ran<Json> {
     let bytes = Some(output.compact().len());
-    Ran::Answered { output, outcome: Outcome { ending, note, bytes } }
+    let outcome = Outcome { ending, note, bytes, digest: None, kept: None, elapsed: Duration::ZERO };
+    Ran::Answered { output, outcome }
 }
 
 struct Panicked;

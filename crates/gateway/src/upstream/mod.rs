@@ -6,26 +6,38 @@
 pub mod in_process;
 pub mod stdio;
 
-use std::{fmt, future::Future};
+use std::{borrow::Cow, fmt, future::Future};
 
 use placet_engine::{
     decide::Outcome,
+    json::Json,
     permit::{Durability, Lapse, Permit},
 };
 
-use crate::latch::Latch;
+use crate::{gate::Leash, latch::Latch};
 
 /// Something that runs tools.
 pub trait Upstream: Send + Sync {
     /// What a tool's answer is here.
     type Output: Send;
 
-    /// Runs the call inside `permit`, which is spent at the moment of writing, at `latch`.
+    /// Runs the call inside `permit`, which is spent at the moment of writing, at `latch`. If `leash` is pulled
+    /// the call is given up, as unknown.
     fn run<D: Durability>(
         &self,
         permit: Permit<D>,
         latch: &Latch,
+        leash: Leash,
     ) -> impl Future<Output = Ran<Self::Output>> + Send;
+
+    /// An answer as text, from which [`Upstream::from_text`] makes it again.
+    fn text(output: &Self::Output) -> Cow<'_, str>;
+
+    /// An answer that was kept; none if it is not one of this upstream's.
+    fn from_text(text: &str) -> Option<Self::Output>;
+
+    /// An answer as a value, if it has one: what a trusted server states in it may be believed.
+    fn structured(output: &Self::Output) -> Option<Json>;
 }
 
 /// What came of running a call.

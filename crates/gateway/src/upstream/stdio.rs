@@ -35,12 +35,10 @@ use tokio::{
 use super::NotSent;
 use crate::{
     clock::Clock,
+    gate::Leash,
     latch::{Latch, Passage},
     mcp::wire::{self, FromServer},
 };
-
-/// How long a tool may take before its call is given up as unknown.
-pub const CALL_DEADLINE: Duration = Duration::from_secs(10 * 60);
 
 /// How long a server may take to answer what reaches no tool.
 pub const ASK_DEADLINE: Duration = Duration::from_secs(60);
@@ -236,7 +234,9 @@ impl Child {
         permit: Permit<D>,
         latch: &Latch,
         clock: &dyn Clock,
+        leash: Leash,
     ) -> Sent {
+        let deadline = permit.bounds().deadline;
         let answer = match self.expect(number) {
             Ok(answer) => answer,
             Err(Gone(why)) => return Sent::Nothing(NotSent::Unavailable(why)),
@@ -246,14 +246,23 @@ impl Child {
             self.waiting.lock().remove(&number);
             return early;
         }
-        let answered = timeout(CALL_DEADLINE, answer).await;
+        let answered = tokio::select! {
+            answered = timeout(deadline, answer) => answered,
+            () = leash.pulled() => {
+                self.waiting.lock().remove(&number);
+                let params = format!("{{\"requestId\":{number},\"reason\":\"stopped\"}}");
+                // Whether it hears that or not, its answer is no longer waited for.
+                drop(self.tell(&wire::notification("notifications/cancelled", Some(&params))).await);
+                return Sent::NoAnswer("it was given up when a person stopped it".to_owned());
+            }
+        };
         self.waiting.lock().remove(&number);
         match answered {
             Ok(Ok(Ok(response))) => Sent::Answered(response),
             Ok(Ok(Err(Unreadable))) => Sent::NoAnswer("the server's answer cannot be read".to_owned()),
             Ok(Err(_)) => Sent::NoAnswer("the server ended before it answered".to_owned()),
             Err(_) => {
-                Sent::NoAnswer(format!("the server did not answer within {} s", CALL_DEADLINE.as_secs()))
+                Sent::NoAnswer(format!("the server did not answer within {} s", deadline.as_secs()))
             }
         }
     }

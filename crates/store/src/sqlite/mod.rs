@@ -3,11 +3,16 @@
 //! A commit checks its preconditions in memory and queues its writing under the same lock; the writer takes
 //! everything that waits, writes it in order and flushes once. A caller that needs `Durable` waits for that
 //! flush, so the flush itself is the batching window. After any failing statement the store is poisoned:
-//! nothing more is written or read, and every call is refused until a process opens the directory afresh.
+//! nothing more is written or read, and every call is refused until the database has been opened afresh,
+//! verified, and read anew ([`Store::mend`]).
 //!
 //! Start at [`Sqlite::open`]. [`Reader`] looks at the records without disturbing the node that owns them.
 
+mod backup;
+mod format;
 mod reader;
+mod rows;
+mod space;
 mod writer;
 
 use std::{
@@ -15,37 +20,50 @@ use std::{
     io::{Read as _, Seek as _, Write as _},
     path::{Path, PathBuf},
     sync::{
-        Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc::{Sender, channel},
     },
     thread::JoinHandle,
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use placet_engine::{
-    call::DigestKey,
+    call::{CallId, DigestKey},
     permit::{Durability, Receipt},
     state::{Changes, Intent, Needs, Remembered},
+    time::Timestamp,
 };
+use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
-pub use reader::{Entry, Reader};
+pub use backup::{BackupError, restore};
+pub use reader::{Call, Entry, Reader, Spending};
 
 use crate::{Store, StoreError, mirror::Mirror};
+use space::Space;
+use writer::{Job, Write, Writer};
 
 /// Commits that may wait to be written. Beyond it a new call is answered `busy`; how a call ended, and a stop,
 /// are always taken, and there are never more of them than calls that were let in.
 const QUEUE: usize = 1_024;
 
+/// The most bytes that the records of one commit may have. No event needs as much; one that has it says more of
+/// somebody else's words than is kept.
+const RECORD_BYTES: usize = 256 << 10;
+
 /// A store in a state directory, which this process alone owns.
 #[derive(Debug)]
 pub struct Sqlite {
     inner: Mutex<Inner>,
+    /// Looks for what is no longer in memory.
+    look: Mutex<Connection>,
     waiting: Arc<AtomicUsize>,
-    poison: Arc<OnceLock<String>>,
+    flushed: Arc<AtomicU64>,
+    health: Arc<Health>,
     writer: Option<JoinHandle<()>>,
     key: DigestKey,
+    epoch: Epoch,
     _lock: File,
 }
 
@@ -53,13 +71,60 @@ pub struct Sqlite {
 struct Inner {
     mirror: Mirror,
     queue: Option<Sender<Job>>,
+    /// Whether some finished keys may be on disk and not in memory.
+    keys_on_disk: bool,
 }
 
-/// Changes on their way to disk, and who waits for them.
-#[derive(Debug)]
-struct Job {
-    changes: Changes,
-    done: Option<oneshot::Sender<Result<(), String>>>,
+/// Whether the store can be used.
+#[derive(Debug, Default)]
+struct Health {
+    why: RwLock<Option<String>>,
+    spoilt: AtomicBool,
+    full: AtomicBool,
+}
+
+impl Health {
+    fn is_sound(&self) -> bool {
+        !self.spoilt.load(Ordering::Acquire)
+    }
+
+    fn why(&self) -> Option<String> {
+        if self.is_sound() { None } else { self.why.read().clone() }
+    }
+
+    /// Serves nothing from here on, for this reason or an earlier one.
+    fn spoil(&self, why: &str) -> String {
+        let why = self.why.write().get_or_insert_with(|| why.to_owned()).clone();
+        self.spoilt.store(true, Ordering::Release);
+        why
+    }
+
+    fn heal(&self) {
+        let mut why = self.why.write();
+        *why = None;
+        self.spoilt.store(false, Ordering::Release);
+    }
+
+    fn fill(&self) {
+        self.full.store(true, Ordering::Release);
+    }
+
+    fn is_full(&self) -> bool {
+        self.full.load(Ordering::Acquire)
+    }
+
+    fn empty(&self) {
+        self.full.store(false, Ordering::Release);
+    }
+}
+
+/// Which life of a state directory this is. A backup that is restored begins another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Epoch {
+    /// Its number, from 1.
+    pub number: u64,
+    /// When it was restored from a backup; 0 if it was not, or a person has looked at what was lost.
+    pub restored_at: Timestamp,
 }
 
 /// Why a state directory cannot be used.
@@ -146,19 +211,41 @@ impl Sqlite {
         let key_path = directory.join("key");
         let key = digest_key(&key_path).map_err(io(&key_path))?;
         let path = directory.join("placet.db");
-        let (connection, mirror, left_open) = writer::open(&path)?;
+        let connection = format::open(&path)?;
+        let database = |cause| OpenError::Database { path: path.clone(), cause };
+        let (mirror, left_open) = rows::read(&connection).map_err(database)?;
+        let keys_on_disk = rows::has_finished_keys(&connection).map_err(database)?;
+        let epoch = backup::epoch(&connection).map_err(database)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let look = Connection::open_with_flags(&path, flags).map_err(database)?;
+        let space = Space::of(directory);
+        space.load();
 
-        let poison = Arc::new(OnceLock::new());
         let (queue, jobs) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
-        let (left, spoiled) = (Arc::clone(&waiting), Arc::clone(&poison));
+        let flushed = Arc::new(AtomicU64::new(0));
+        let health = Arc::new(Health::default());
+        let writer = Writer::new(
+            path.clone(),
+            connection,
+            space,
+            Arc::clone(&waiting),
+            Arc::clone(&flushed),
+            Arc::clone(&health),
+        );
         let writer = std::thread::Builder::new()
             .name("placet-writer".to_owned())
-            .spawn(move || writer::run(connection, &jobs, &left, &spoiled))
+            .spawn(move || writer.run(&jobs))
             .map_err(io(&path))?;
-        let inner = Mutex::new(Inner { mirror, queue: Some(queue) });
-        let store = Sqlite { inner, waiting, poison, writer: Some(writer), key, _lock: lock };
+        let inner = Mutex::new(Inner { mirror, queue: Some(queue), keys_on_disk });
+        let (look, writer) = (Mutex::new(look), Some(writer));
+        let store = Sqlite { inner, look, waiting, flushed, health, writer, key, epoch, _lock: lock };
         Ok(Opened { store, left_open })
+    }
+
+    /// Which life of its directory this is.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
     }
 
     /// The key under which digests in this directory's records are made.
@@ -167,8 +254,13 @@ impl Sqlite {
     }
 
     /// Why the store can no longer be used, if it cannot.
-    pub fn poisoned(&self) -> Option<&str> {
-        self.poison.get().map(String::as_str)
+    pub fn poisoned(&self) -> Option<String> {
+        self.health.why()
+    }
+
+    /// Whether the disk is so full that no call is taken.
+    pub fn is_full(&self) -> bool {
+        self.health.is_full()
     }
 
     /// Writes what is queued and lets go of the directory.
@@ -184,13 +276,12 @@ impl Sqlite {
         }
     }
 
-    /// Serves nothing from here on, for this reason or an earlier one.
     fn spoil(&self, why: &str) -> StoreError {
-        StoreError::Unavailable(self.poison.get_or_init(|| why.to_owned()).clone())
+        StoreError::Unavailable(self.health.spoil(why))
     }
 
     fn usable(&self) -> Result<(), StoreError> {
-        self.poison.get().map_or(Ok(()), |why| Err(StoreError::Unavailable(why.clone())))
+        self.health.why().map_or(Ok(()), |why| Err(StoreError::Unavailable(why)))
     }
 }
 
@@ -203,29 +294,58 @@ impl Drop for Sqlite {
 impl Store for Sqlite {
     async fn load(&self, needs: &Needs) -> Result<Remembered, StoreError> {
         self.usable()?;
-        Ok(self.inner.lock().mirror.load(needs))
+        let (mut remembered, keys_on_disk) = {
+            let inner = self.inner.lock();
+            (inner.mirror.load(needs), inner.keys_on_disk)
+        };
+        // After the look into memory: what was put away in between is told from the number that it gave.
+        if let Some(key) = needs.key.filter(|_| remembered.key.is_none() && keys_on_disk) {
+            let found = rows::key(&self.look.lock(), key);
+            remembered.key =
+                found.map_err(|error| StoreError::Unavailable(format!("a key cannot be looked up: {error}")))?;
+        }
+        Ok(remembered)
     }
 
     async fn commit<D: Durability>(&self, mut changes: Changes) -> Result<Receipt<D>, StoreError> {
         self.usable()?;
-        let intent = changes.intent.as_ref().map(|intent| intent.call);
+        // As text here and not in the writer's thread, of which there is one.
+        let texts = changes.records.iter().map(|record| record.to_json().canonical()).collect::<Vec<_>>();
+        let size: usize = texts.iter().map(String::len).sum();
+        if size > RECORD_BYTES {
+            return Err(StoreError::TooLarge(size));
+        }
         let (done, written) = oneshot::channel();
-        let written = {
+        let (written, receipt) = {
             let mut inner = self.inner.lock();
+            // Once more, under the lock under which it is mended.
+            self.usable()?;
+            inner.mirror.resolve(&mut changes);
             inner.mirror.check(&changes).map_err(StoreError::Conflict)?;
-            let admits = changes.outcome.is_none() && changes.stop.is_none();
+            let admits = changes.settled.is_none() && changes.stop.is_none();
             if admits && self.waiting.load(Ordering::Relaxed) >= QUEUE {
                 return Err(StoreError::Busy);
             }
+            if changes.intent.is_some() && self.health.is_full() {
+                return Err(StoreError::Full);
+            }
             // Applied and queued under one lock: memory and disk see one order. If there is no writer to queue
             // for, the store is spoiled, and what memory says no longer matters.
-            inner.mirror.apply(&mut changes);
+            inner.mirror.apply(&changes);
+            #[expect(clippy::disallowed_methods, reason = "handed out only once queued, and if need be flushed")]
+            let receipt = Receipt::attest(changes.intent.as_ref());
+            let about = changes.step.as_ref().map(|step| &step.key);
+            let about = about.or(changes.settled.as_ref().and_then(|s| s.heard.as_ref().map(|(key, _)| key)));
+            let session = about.and_then(|key| Some((key.clone(), inner.mirror.session(key)?.clone())));
+            let before = inner.mirror.keys.put_away();
+            inner.mirror.keys.tidy(self.flushed.load(Ordering::Acquire));
+            inner.keys_on_disk |= inner.mirror.keys.put_away() > before;
             self.waiting.fetch_add(1, Ordering::Relaxed);
             let queue = inner.queue.as_ref().ok_or_else(|| self.spoil("it is closing"))?;
             queue
-                .send(Job { changes, done: D::ON_DISK.then_some(done) })
+                .send(Job::Write(Write { changes, session, texts, done: D::ON_DISK.then_some(done) }))
                 .map_err(|_| self.spoil("its writer is gone"))?;
-            written
+            (written, receipt)
         };
         if D::ON_DISK {
             match written.await {
@@ -234,8 +354,37 @@ impl Store for Sqlite {
                 Err(_) => return Err(self.spoil("its writer is gone")),
             }
         }
-        #[expect(clippy::disallowed_methods, reason = "queued, and if it had to be, flushed")]
-        Ok(Receipt::attest(intent))
+        Ok(receipt)
+    }
+
+    async fn open_intent(&self, call: CallId) -> Result<Option<Intent>, StoreError> {
+        // What is queued may be the intent that is asked for, or its end.
+        self.commit::<placet_engine::permit::Durable>(Changes::default()).await?;
+        let found = rows::intent(&self.look.lock(), call);
+        let found = found.map_err(|error| StoreError::Unavailable(format!("a call cannot be read: {error}")))?;
+        Ok(found.filter(|(_, ending)| ending.is_none_or(|ending| !ending.is_final())).map(|(intent, _)| intent))
+    }
+
+    async fn mend(&self) -> Result<Vec<Intent>, StoreError> {
+        if self.health.is_sound() {
+            return Ok(Vec::new());
+        }
+        let (done, mended) = oneshot::channel();
+        {
+            let inner = self.inner.lock();
+            let queue = inner.queue.as_ref().ok_or_else(|| self.spoil("it is closing"))?;
+            queue.send(Job::Mend(done)).map_err(|_| self.spoil("its writer is gone"))?;
+        }
+        let unavailable = |why: &str| StoreError::Unavailable(format!("it could not be opened afresh: {why}"));
+        let mended = mended.await.map_err(|_| unavailable("its writer is gone"))?;
+        let mended = mended.map_err(|why| unavailable(&why))?;
+        let mut inner = self.inner.lock();
+        // Nothing was queued since: whoever commits is told that it is spoilt before this lock, and under it.
+        inner.mirror = mended.mirror;
+        inner.keys_on_disk |= mended.has_finished_keys;
+        self.flushed.store(0, Ordering::Release);
+        self.health.heal();
+        Ok(mended.left_open)
     }
 }
 

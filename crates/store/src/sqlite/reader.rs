@@ -2,12 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use placet_engine::{call::CallId, state::Intent};
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row};
+use placet_engine::{
+    call::CallId,
+    names::AgentName,
+    cost::Amount,
+    state::{Ending, Intent, Open},
+    stop::Stop,
+    time::Timestamp,
+};
+use rusqlite::{Connection, OpenFlags, Row};
 
 use super::{
     OpenError,
-    writer::{FORMAT, call_id, format_of, other_format, read_intent},
+    format::{FORMAT, format_of, other_format},
+    rows::{self, call_id, number, read_stop, timestamp},
 };
 
 /// Reads a state directory that another process may own.
@@ -26,6 +34,36 @@ pub struct Entry {
     pub call: Option<CallId>,
     /// The record, one line of JSON.
     pub body: String,
+}
+
+/// An allowed call as it stands in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// What was allowed.
+    pub intent: Intent,
+    /// How it ended, if it did.
+    pub ending: Option<Ending>,
+}
+
+/// What stands on one part of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spending {
+    /// The budget.
+    pub budget: String,
+    /// Whose calls count.
+    pub subject: String,
+    /// Whether it is one session's.
+    pub of_session: bool,
+    /// When its window began; 0 where there is but one.
+    pub window: Timestamp,
+    /// The part of the window.
+    pub part: Timestamp,
+    /// What is spent.
+    pub spent: Amount,
+    /// What calls in flight may still spend.
+    pub held: Amount,
+    /// Whether an overrun closed the account.
+    pub closed: bool,
 }
 
 impl Reader {
@@ -87,20 +125,95 @@ impl Reader {
         )
     }
 
-    /// What was allowed under this identifier, with its arguments.
+    /// What was allowed under this identifier, with its arguments, and how it ended if it did.
     ///
     /// # Errors
     ///
     /// [`OpenError::Database`] if it cannot be read.
-    pub fn intent(&self, call: CallId) -> Result<Option<Intent>, OpenError> {
-        self.connection
-            .query_row(
-                "SELECT call, action, level, session, at, arguments FROM intents WHERE call = ?1",
-                [call.as_bytes()],
-                read_intent,
-            )
-            .optional()
-            .map_err(|cause| self.failed(cause))
+    pub fn call(&self, call: CallId) -> Result<Option<Call>, OpenError> {
+        let found = rows::intent(&self.connection, call).map_err(|cause| self.failed(cause))?;
+        Ok(found.map(|(intent, ending)| Call { intent, ending }))
+    }
+
+    /// Allowed calls without a final outcome: those under way, or the unknown ones; oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Database`] if they cannot be read.
+    pub fn open_calls(&self, state: Open) -> Result<Vec<Intent>, OpenError> {
+        rows::intents_in(&self.connection, state).map_err(|cause| self.failed(cause))
+    }
+
+    /// The stops in force, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Database`] if they cannot be read.
+    pub fn stops(&self) -> Result<Vec<Stop>, OpenError> {
+        self.rows("SELECT scope, reason, who, since, leaves FROM stops ORDER BY since", [], read_stop)
+    }
+
+    /// What was spent and is held, by account and part.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Database`] if it cannot be read.
+    pub fn spending(&self) -> Result<Vec<Spending>, OpenError> {
+        self.rows(
+            "SELECT budget, subject, session, began, part, sum(spent), sum(held),
+                    EXISTS (SELECT 1 FROM closed WHERE closed.budget = all_of.budget
+                            AND closed.subject = all_of.subject AND closed.session = all_of.session
+                            AND closed.began = all_of.began)
+             FROM (SELECT budget, subject, session, began, part, spent, 0 AS held FROM accounts
+                   UNION ALL
+                   SELECT budget, subject, session, began, part, 0, amount FROM holds
+                   JOIN intents ON intents.call = holds.call WHERE intents.ending IS NULL) AS all_of
+             GROUP BY budget, subject, session, began, part",
+            [],
+            |row| {
+                let session: Vec<u8> = row.get(2)?;
+                Ok(Spending {
+                    budget: row.get(0)?,
+                    subject: row.get(1)?,
+                    of_session: !session.is_empty(),
+                    window: timestamp(row, 3)?,
+                    part: timestamp(row, 4)?,
+                    spent: Amount(number(row, 5)?),
+                    held: Amount(number(row, 6)?),
+                    closed: row.get(7)?,
+                })
+            },
+        )
+    }
+
+    /// The agents of all calls so far: what a scope may name.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Database`] if they cannot be read.
+    pub fn agents(&self) -> Result<Vec<AgentName>, OpenError> {
+        self.rows("SELECT DISTINCT agent FROM intents ORDER BY agent", [], |row| {
+            row.get::<_, String>(0)?.parse().map_err(|_| rows::unreadable(0))
+        })
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(&self.path)
+    }
+
+    fn rows<T>(
+        &self,
+        sql: &str,
+        parameters: impl rusqlite::Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, OpenError> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(|cause| self.failed(cause))?;
+        let rows = statement.query_map(parameters, read).map_err(|cause| self.failed(cause))?;
+        rows.collect::<rusqlite::Result<_>>().map_err(|cause| self.failed(cause))
     }
 
     fn query(&self, sql: &str, parameters: impl rusqlite::Params) -> Result<Vec<Entry>, OpenError> {
@@ -113,9 +226,7 @@ impl Reader {
             };
             Ok(Entry { seq, call, body: row.get(2)? })
         };
-        let mut statement = self.connection.prepare_cached(sql).map_err(|cause| self.failed(cause))?;
-        let rows = statement.query_map(parameters, entry).map_err(|cause| self.failed(cause))?;
-        rows.collect::<rusqlite::Result<_>>().map_err(|cause| self.failed(cause))
+        self.rows(sql, parameters, entry)
     }
 
     fn failed(&self, cause: rusqlite::Error) -> OpenError {

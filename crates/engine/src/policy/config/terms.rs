@@ -315,3 +315,18 @@ impl fmt::Display for Measure {
         }
     }
 }
+
+/// The word that it prints as. Anything that is not one of the words is a unit.
+impl std::str::FromStr for Measure {
+    type Err = crate::names::NameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "calls" => Measure::Calls,
+            "bytes" => Measure::Bytes,
+            "seconds" => Measure::Time,
+            "errors" => Measure::Errors,
+            unit => Measure::Cost(unit.parse()?),
+        })
+    }
+}

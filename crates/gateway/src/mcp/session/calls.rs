@@ -1,6 +1,10 @@
 //! Calls: what an agent proposes, judged by the gate and carried by this connection's server.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use placet_engine::{
     call::{Call, Mode, Proposal},
@@ -9,7 +13,7 @@ use placet_engine::{
     json::{Json, Number, Object},
     level::Level,
     names::{Action, ToolName},
-    permit::{Durability, Permit},
+    permit::{Bounds, Durability, Permit},
     policy::config::{Integers, ServerRequest},
     record::{Kind, Record},
     schema::Schema,
@@ -20,7 +24,7 @@ use placet_store::Store;
 
 use super::{Asked, Session, integer, with_meta};
 use crate::{
-    gate::{Answer, Reply},
+    gate::{Answer, Leash, Reply},
     latch::Latch,
     mcp::{
         Era,
@@ -81,9 +85,16 @@ impl<S: Store> Session<S> {
             (offer, _) => offer,
         };
         let shape = Shape::ToolResult { modern: era == Era::Modern };
-        let proposal = self.proposal(action, arguments, params, meta.mode);
+        let proposal = Proposal {
+            key: meta.key,
+            cost: meta.cost,
+            ..self.proposal(action.clone(), arguments, params, meta.mode)
+        };
         let through = Through { session: self, child, asked, shape, name: &name, progress: meta.progress };
-        let reply = self.gate.handle(proposal, || offer.clone(), &through).await;
+        let offers = |asked: &Action| {
+            if *asked == action { offer.clone() } else { listing.offer(&asked.tool) }
+        };
+        let reply = self.gate.handle(proposal, offers, &through).await;
         self.reply(asked, shape, &name, reply).await;
     }
 
@@ -100,7 +111,7 @@ impl<S: Store> Session<S> {
             (Some(globs), Some(uri)) => globs.iter().any(|glob| fits(glob, uri)),
             (Some(_) | None, _) => true,
         };
-        let offer = || match anything() {
+        let offer = |_: &Action| match anything() {
             Some(definition) if readable => Offer::Accepted(Arc::clone(definition)),
             Some(_) | None => Offer::Absent,
         };
@@ -129,6 +140,8 @@ impl<S: Store> Session<S> {
             arguments,
             meta: beside,
             mode,
+            key: None,
+            cost: Default::default(),
         }
     }
 
@@ -138,6 +151,13 @@ impl<S: Store> Session<S> {
                 self.answer(asked, Ok(&wire::without_ours(result))).await;
             }
             Answer::Ran(Response::Error(error)) => self.answer(asked, Err(&wire::without_ours(error))).await,
+            Answer::Replayed(of, Response::Result(result)) => {
+                let result = refusal::replayed(&wire::without_ours(result), *of, reply.call.id.to_string());
+                self.answer(asked, Ok(&result)).await;
+            }
+            Answer::Replayed(_, Response::Error(error)) => {
+                self.answer(asked, Err(&wire::without_ours(error))).await;
+            }
             Answer::Refused(_) | Answer::Waiting(_) | Answer::Planned(_) | Answer::Unknown => {
                 if let Some(line) = refusal::line(asked.id.as_json(), name, shape, &reply) {
                     self.finish(asked, &line).await;
@@ -279,7 +299,28 @@ struct Through<'a, S> {
 impl<S: Store> Upstream for Through<'_, S> {
     type Output = Response;
 
-    async fn run<D: Durability>(&self, permit: Permit<D>, latch: &Latch) -> Ran<Response> {
+    fn text(output: &Response) -> Cow<'_, str> {
+        match output {
+            Response::Result(result) => Cow::Borrowed(result),
+            // No JSON begins so.
+            Response::Error(error) => Cow::Owned(format!("!{error}")),
+        }
+    }
+
+    fn from_text(text: &str) -> Option<Response> {
+        Some(match text.strip_prefix('!') {
+            Some(error) => Response::Error(error.to_owned()),
+            None => Response::Result(text.to_owned()),
+        })
+    }
+
+    fn structured(output: &Response) -> Option<Json> {
+        let Response::Result(result) = output else { return None };
+        let structured = wire::member(result, "structuredContent")?;
+        placet_engine::json::parse(structured.as_bytes(), &wire::FROM_SERVER).ok()
+    }
+
+    async fn run<D: Durability>(&self, permit: Permit<D>, latch: &Latch, leash: Leash) -> Ran<Response> {
         let call = Arc::clone(permit.call());
         let number = self.child.number();
         let method = call.action.tool.method().unwrap_or("tools/call");
@@ -288,7 +329,7 @@ impl<S: Store> Upstream for Through<'_, S> {
             let id = self.asked.id.as_json().to_owned();
             self.session.state.lock().subscriptions.insert(number, id);
         }
-        let ran = self.send(&call, number, method, permit, latch).await;
+        let ran = self.send(&call, number, method, permit, latch, leash).await;
         let mut state = self.session.state.lock();
         state.progress.remove(&number);
         state.subscriptions.remove(&number);
@@ -304,7 +345,9 @@ impl<S: Store> Through<'_, S> {
         method: &str,
         permit: Permit<D>,
         latch: &Latch,
+        leash: Leash,
     ) -> Ran<Response> {
+        let bounds = permit.bounds();
         let open = self.session.state.lock().open.get(&self.asked.id).copied();
         if open.is_none_or(|open| open.cancelled) {
             return Ran::NotSent(NotSent::Unavailable(
@@ -316,8 +359,8 @@ impl<S: Store> Through<'_, S> {
         }
         let line = wire::request(&number.to_string(), method, &self.params(call, number));
         let clock = Arc::clone(self.session.gate.clock());
-        match self.child.call(number, &line, permit, latch, &*clock).await {
-            Sent::Answered(response) => self.judge(response),
+        match self.child.call(number, &line, permit, latch, &*clock, leash).await {
+            Sent::Answered(response) => self.judge(response, bounds),
             Sent::Nothing(not_sent) => Ran::NotSent(not_sent),
             Sent::NoAnswer(why) => Ran::NoAnswer(why),
         }
@@ -369,7 +412,7 @@ impl<S: Store> Through<'_, S> {
     }
 
     /// What a server's answer means for the record, and whether the client may see it.
-    fn judge(&self, response: Response) -> Ran<Response> {
+    fn judge(&self, response: Response, bounds: Bounds) -> Ran<Response> {
         let (bytes, ending, note) = match &response {
             Response::Error(error) => {
                 let code = wire::member(error, "code").unwrap_or("none");
@@ -386,7 +429,7 @@ impl<S: Store> Through<'_, S> {
                     let error = "{\"code\":-32603,\"message\":\"the server asked for input that it may not ask for\"}";
                     return Ran::Answered {
                         output: Response::Error(error.to_owned()),
-                        outcome: Outcome { ending: Ending::Failed, note: Some(note.to_owned()), bytes: None },
+                        outcome: Outcome::without_result(Ending::Failed, note),
                     };
                 }
                 (result.len(), Ending::Failed, Some(note.to_owned()))
@@ -396,7 +439,22 @@ impl<S: Store> Through<'_, S> {
             }
             Response::Result(result) => (result.len(), Ending::Succeeded, None),
         };
-        Ran::Answered { output: response, outcome: Outcome { ending, note, bytes: Some(bytes) } }
+        let outcome = Outcome {
+            ending,
+            note,
+            bytes: Some(bytes),
+            digest: None,
+            kept: None,
+            elapsed: Duration::ZERO,
+        };
+        if bytes as u64 > bounds.result_bytes {
+            let words = format!(
+                "`{}` has run, but its result has {bytes} bytes, and more than {} are not handed on",
+                self.name, bounds.result_bytes
+            );
+            return Ran::Answered { output: Response::Result(refusal::withheld(&words)), outcome };
+        }
+        Ran::Answered { output: response, outcome }
     }
 
     /// Whether everything that a result asks for is listed in the server's entry.

@@ -1,0 +1,87 @@
+//! What people change: stops and their ends, sessions that end, accounts that open again, policies applied.
+
+use crate::{
+    budget::Account,
+    json::Json,
+    record::{Kind, Record},
+    session::SessionKey,
+    state::{Advance, Changes, StopChange},
+    stop::{Scope, Stop},
+    time::{Now, Timestamp},
+};
+
+/// What a stop changes.
+pub fn stop(stop: Stop, now: Now) -> Changes {
+    let record = stop_record(&stop, now.wall);
+    Changes { stop: Some(StopChange::Begin(stop)), records: vec![record], ..Changes::default() }
+}
+
+pub(super) fn stop_record(stop: &Stop, at: Timestamp) -> Record {
+    Record::new(
+        Kind::Stop,
+        at,
+        [
+            ("scope", Json::from(stop.scope.to_string())),
+            ("leaves", Json::from(stop.leaves.as_str())),
+            ("by", Json::from(stop.by.as_str())),
+            ("reason", Json::from(stop.reason.as_str())),
+        ],
+    )
+}
+
+/// What a person's end of a stop changes.
+pub fn resume(scope: Scope, by: &str, reason: &str, now: Now) -> Changes {
+    let record = Record::new(
+        Kind::Resume,
+        now.wall,
+        [
+            ("scope", Json::from(scope.to_string())),
+            ("by", Json::from(by)),
+            ("reason", Json::from(reason)),
+        ],
+    );
+    Changes { stop: Some(StopChange::End(scope)), records: vec![record], ..Changes::default() }
+}
+
+/// What a new policy or a changed catalogue means for decisions made before it.
+pub fn advance(which: Advance, record: Record) -> Changes {
+    Changes { advance: Some(which), records: vec![record], ..Changes::default() }
+}
+
+/// What a person's end of a session changes: the next one inherits nothing of it.
+pub fn end_session(key: SessionKey, by: &str, now: Now) -> Changes {
+    let mut record = Record::new(
+        Kind::SessionEnd,
+        now.wall,
+        [("client", Json::from(key.client.as_str())), ("by", Json::from(by))],
+    );
+    if let Some(run) = &key.name {
+        record = record.with("run", &**run);
+    }
+    Changes { end_session: Some(key), records: vec![record], ..Changes::default() }
+}
+
+/// What it means that a person has looked at what was lost before the store was restored.
+pub fn settle_epoch(by: &str, evidence: &str, now: Now) -> Changes {
+    let record = Record::new(
+        Kind::Epoch,
+        now.wall,
+        [("settled_by", Json::from(by)), ("evidence", Json::from(evidence))],
+    );
+    Changes { settle_epoch: true, records: vec![record], ..Changes::default() }
+}
+
+/// What it means that a person has looked at an overrun: the account is open again, with what was booked.
+pub fn accept_overrun(account: Account, by: &str, reason: &str, now: Now) -> Changes {
+    let record = Record::new(
+        Kind::Reopen,
+        now.wall,
+        [
+            ("budget", Json::from(account.budget.as_str())),
+            ("subject", Json::from(&*account.subject)),
+            ("by", Json::from(by)),
+            ("reason", Json::from(reason)),
+        ],
+    );
+    Changes { reopen: Some(account), records: vec![record], ..Changes::default() }
+}

@@ -1,0 +1,148 @@
+//! Keys in memory: those of calls under way or unknown, all of them, and of finished ones the latest.
+//!
+//! A store that writes to disk may put finished keys away once they are flushed, and then looks for them there.
+//! Between such a look and the claim another call may have claimed the key, finished, and been put away; so a
+//! claim says how many had been put away when the look was made, and those since then are looked through here.
+
+use std::collections::{HashMap, VecDeque};
+
+use placet_engine::{
+    call::Digest,
+    once::{Claimed, Kept, Progress},
+    state::{Fate, Intent},
+    time::Timestamp,
+};
+
+/// Finished keys that stay in memory.
+const FINISHED: usize = 4_096;
+
+/// Bytes of their results that do.
+const RESULT_BYTES: usize = 16 << 20;
+
+/// How many of the keys that were put away last are remembered by name.
+const REMEMBERED: usize = 65_536;
+
+/// Claimed keys.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    known: HashMap<Digest, Claimed>,
+    /// Finished ones, in the order in which they finished, with the number of the commit that said so.
+    finished: VecDeque<(Digest, u64)>,
+    result_bytes: usize,
+    /// Finished keys put away so far.
+    put_away: u64,
+    /// The last of them.
+    last: VecDeque<Digest>,
+}
+
+impl Keys {
+    pub(crate) fn get(&self, key: &Digest) -> Option<&Claimed> {
+        self.known.get(key)
+    }
+
+    pub(crate) fn put_away(&self) -> u64 {
+        self.put_away
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether a key may be claimed at `now` by somebody who looked for it on disk when `looked` keys had been
+    /// put away.
+    pub(crate) fn is_free(&self, key: &Digest, now: Timestamp, looked: u64) -> bool {
+        if self.known.get(key).is_some_and(|claimed| claimed.stands(now)) {
+            return false;
+        }
+        let since = usize::try_from(self.put_away.saturating_sub(looked)).unwrap_or(usize::MAX);
+        since <= self.last.len() && !self.last.iter().rev().take(since).any(|put_away| put_away == key)
+    }
+
+    pub(crate) fn claim(&mut self, intent: &Intent) {
+        let Some(claim) = &intent.claim else { return };
+        let claimed = Claimed {
+            claim: claim.clone(),
+            call: intent.call,
+            agent: intent.agent.clone(),
+            client: intent.client.clone(),
+            progress: Progress::Running,
+        };
+        self.insert(claimed);
+    }
+
+    /// A key as it is found on disk.
+    pub(crate) fn insert(&mut self, claimed: Claimed) {
+        let key = claimed.claim.key;
+        let before = self.known.insert(key, claimed);
+        self.forget_result(before.as_ref());
+    }
+
+    pub(crate) fn settle(&mut self, key: &Digest, fate: &Fate, commit: u64) {
+        match fate {
+            Fate::Freed => {
+                let before = self.known.remove(key);
+                self.forget_result(before.as_ref());
+            }
+            Fate::Unknown => {
+                if let Some(claimed) = self.known.get_mut(key) {
+                    claimed.progress = Progress::Unknown;
+                }
+            }
+            Fate::Done(kept) => {
+                let Some(claimed) = self.known.get_mut(key) else { return };
+                claimed.progress = Progress::Done(kept.clone());
+                self.result_bytes += bytes(kept);
+                self.finished.push_back((*key, commit));
+            }
+        }
+    }
+
+    fn forget_result(&mut self, claimed: Option<&Claimed>) {
+        if let Some(Progress::Done(kept)) = claimed.map(|claimed| &claimed.progress) {
+            self.result_bytes = self.result_bytes.saturating_sub(bytes(kept));
+        }
+    }
+
+    /// Puts finished keys away that are on disk, if there are more than need be in memory: those whose commit
+    /// is not after `flushed`.
+    pub(crate) fn tidy(&mut self, flushed: u64) {
+        while self.finished.len() > FINISHED || self.result_bytes > RESULT_BYTES {
+            let Some((key, commit)) = self.finished.front().copied().filter(|(_, commit)| *commit <= flushed)
+            else {
+                return;
+            };
+            self.finished.pop_front();
+            // Claimed anew since it lapsed: then it is another's, and its own turn comes.
+            let is_done = |claimed: &Claimed| matches!(claimed.progress, Progress::Done(_));
+            let again = self.finished.iter().any(|(later, at)| *later == key && *at > commit);
+            if again || !self.known.get(&key).is_some_and(is_done) {
+                continue;
+            }
+            let before = self.known.remove(&key);
+            self.forget_result(before.as_ref());
+            self.put_away += 1;
+            self.last.push_back(key);
+            if self.last.len() > REMEMBERED {
+                self.last.pop_front();
+            }
+        }
+    }
+
+    /// Forgets keys that have lapsed by `now`.
+    pub(crate) fn sweep(&mut self, now: Timestamp) {
+        self.known.retain(|_, claimed| claimed.stands(now));
+        let known = &self.known;
+        self.finished.retain(|(key, _)| known.contains_key(key));
+        self.result_bytes = known.values().map(|claimed| match &claimed.progress {
+            Progress::Done(kept) => bytes(kept),
+            Progress::Running | Progress::Unknown => 0,
+        }).sum();
+    }
+}
+
+fn bytes(kept: &Kept) -> usize {
+    match kept {
+        Kept::Text(text) => text.len(),
+        Kept::TooLarge => 0,
+    }
+}

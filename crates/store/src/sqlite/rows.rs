@@ -1,0 +1,627 @@
+//! Rows: changes as statements, and what decisions read as it is found again.
+//!
+//! Nothing is decided here. What is written has passed the mirror; what is read and was not written by this
+//! version is refused, never guessed at.
+
+use std::time::Duration;
+
+use placet_engine::{
+    approval::Approval,
+    budget::{Account, Hold},
+    call::{CallId, Digest},
+    cost::Amount,
+    names::Label,
+    once::{Claim, ClaimKind, Claimed, Kept, Progress},
+    session::{Echo, HistoryEntry, Session, SessionId, SessionKey, Status},
+    state::{Advance, Ending, Fate, Intent, Open, Settled, Step, StopChange},
+    stop::{Generations, Leaves, Stop},
+    time::Timestamp,
+};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::writer::Write;
+use crate::mirror::{Mirror, OpenCall, Running};
+
+/// Sessions read at a start, the latest. A host that names each of its runs leaves many that nobody continues.
+const SESSIONS_READ: i64 = 4_096;
+
+/// A question older than this is not looked at again: it lapsed long ago.
+const QUESTIONS_KEPT: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+
+/// Writes one event.
+pub(super) fn write(connection: &Connection, write: &Write) -> rusqlite::Result<()> {
+    let Write { changes, session, texts, done: _ } = write;
+    if let Some(step) = &changes.step {
+        write_step(connection, step)?;
+    }
+    if let Some((key, session)) = session {
+        write_session(connection, key, session)?;
+    }
+    if let Some(intent) = &changes.intent {
+        write_intent(connection, intent)?;
+    }
+    if let Some(settled) = &changes.settled {
+        write_settled(connection, settled)?;
+    }
+    if let Some(question) = &changes.question {
+        connection.prepare_cached("INSERT INTO questions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(
+            params![
+                question.id.as_bytes(),
+                question.digest.0,
+                question.agent.as_str(),
+                question.action.to_string(),
+                question.controls.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+                micros(question.asked_at),
+                micros(question.expires_at),
+            ],
+        )?;
+    }
+    match &changes.stop {
+        Some(StopChange::Begin(stop)) => {
+            connection
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO stops (scope, reason, who, since, leaves) VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![
+                    stop.scope.to_string(),
+                    stop.reason,
+                    stop.by,
+                    micros(stop.since),
+                    stop.leaves.as_str()
+                ])?;
+            connection.execute("UPDATE generations SET stop = stop + 1", [])?;
+        }
+        Some(StopChange::End(scope)) => {
+            connection.execute("DELETE FROM stops WHERE scope = ?1", [scope.to_string()])?;
+            connection.execute("UPDATE generations SET stop = stop + 1", [])?;
+        }
+        None => {}
+    }
+    match changes.advance {
+        Some(Advance::Policy) => connection.execute("UPDATE generations SET policy = policy + 1", [])?,
+        Some(Advance::Catalogue) => {
+            connection.execute("UPDATE generations SET catalogue = catalogue + 1", [])?
+        }
+        None => 0,
+    };
+    for tally in &changes.tallies {
+        match tally.add {
+            Some(amount) => spend(connection, &tally.account, tally.part, amount, Amount::default())?,
+            None => clear(connection, &tally.account)?,
+        }
+    }
+    if let Some(account) = &changes.reopen {
+        connection
+            .prepare_cached(
+                "DELETE FROM closed WHERE budget = ?1 AND subject = ?2 AND session = ?3 AND began = ?4",
+            )?
+            .execute(params![
+                account.budget.as_str(),
+                &*account.subject,
+                session_bytes(account),
+                micros(account.window)
+            ])?;
+    }
+    if let Some(key) = &changes.end_session {
+        connection
+            .prepare_cached("DELETE FROM sessions WHERE client = ?1 AND name = ?2")?
+            .execute(params![key.client.as_str(), key.name.as_deref().unwrap_or("")])?;
+    }
+    if changes.settle_epoch {
+        connection.execute("UPDATE epoch SET restored_at = 0", [])?;
+    }
+    for (record, text) in changes.records.iter().zip(texts) {
+        connection
+            .prepare_cached("INSERT INTO records (at, kind, call, body) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![
+                micros(record.at),
+                record.kind.as_str(),
+                record.call.as_ref().map(CallId::as_bytes),
+                text,
+            ])?;
+    }
+    Ok(())
+}
+
+fn write_intent(connection: &Connection, intent: &Intent) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            // A call whose permit lapsed before anything was sent may be allowed again.
+            "INSERT INTO intents (call, action, level, session, at, arguments, agent, client, run, digest, joined)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+             ON CONFLICT (call) DO UPDATE SET at = excluded.at, session = excluded.session, ending = NULL",
+        )?
+        .execute(params![
+            intent.call.as_bytes(),
+            intent.action.to_string(),
+            intent.level.as_str(),
+            intent.session.0.as_bytes(),
+            micros(intent.at),
+            intent.arguments,
+            intent.agent.as_str(),
+            intent.client.as_str(),
+            intent.run.as_deref().unwrap_or(""),
+            intent.digest.0,
+            intent.joined,
+        ])?;
+    for hold in &intent.holds {
+        let account = &hold.account;
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO holds VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+            .execute(params![
+                intent.call.as_bytes(),
+                account.budget.as_str(),
+                &*account.subject,
+                session_bytes(account),
+                micros(account.window),
+                micros(hold.part),
+                hold.measure.to_string(),
+                amount(hold.amount),
+            ])?;
+    }
+    if let Some(claim) = &intent.claim {
+        connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO keys VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'running', NULL)",
+            )?
+            .execute(params![
+                claim.key.0,
+                claim.fingerprint.0,
+                claim.kind.as_str(),
+                micros(claim.until),
+                intent.call.as_bytes(),
+                intent.agent.as_str(),
+                intent.client.as_str(),
+            ])?;
+    }
+    Ok(())
+}
+
+fn write_settled(connection: &Connection, settled: &Settled) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE intents SET ending = ?2 WHERE call = ?1")?
+        .execute(params![settled.call.as_bytes(), settled.ending.as_str()])?;
+    for charge in &settled.charges {
+        if charge.clear {
+            clear(connection, &charge.account)?;
+        }
+        spend(connection, &charge.account, charge.part, charge.spend, charge.refund)?;
+        if charge.close {
+            let account = &charge.account;
+            connection.prepare_cached("INSERT OR IGNORE INTO closed VALUES (?1, ?2, ?3, ?4)")?.execute(
+                params![
+                    account.budget.as_str(),
+                    &*account.subject,
+                    session_bytes(account),
+                    micros(account.window)
+                ],
+            )?;
+        }
+    }
+    if settled.ending.is_final() && !settled.charges.is_empty() {
+        connection.prepare_cached("DELETE FROM holds WHERE call = ?1")?.execute([settled.call.as_bytes()])?;
+    }
+    match &settled.key {
+        Some((key, Fate::Freed)) => {
+            connection.prepare_cached("DELETE FROM keys WHERE key = ?1")?.execute([key.0])?;
+        }
+        Some((key, Fate::Unknown)) => {
+            connection.prepare_cached("UPDATE keys SET state = 'unknown' WHERE key = ?1")?.execute([key.0])?;
+        }
+        Some((key, Fate::Done(kept))) => {
+            let result = match kept {
+                Kept::Text(text) => Some(&**text),
+                Kept::TooLarge => None,
+            };
+            connection
+                .prepare_cached("UPDATE keys SET state = 'done', result = ?2 WHERE key = ?1")?
+                .execute(params![key.0, result])?;
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+fn spend(
+    connection: &Connection,
+    account: &Account,
+    part: Timestamp,
+    spend: Amount,
+    refund: Amount,
+) -> rusqlite::Result<()> {
+    if spend == Amount::default() && refund == Amount::default() {
+        return Ok(());
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO accounts VALUES (?1, ?2, ?3, ?4, ?5, max(0, ?6 - ?7))
+             ON CONFLICT DO UPDATE SET spent = max(0, min(spent + ?6, 9223372036854775807) - ?7)",
+        )?
+        .execute(params![
+            account.budget.as_str(),
+            &*account.subject,
+            session_bytes(account),
+            micros(account.window),
+            micros(part),
+            amount(spend),
+            amount(refund),
+        ])?;
+    Ok(())
+}
+
+fn clear(connection: &Connection, account: &Account) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "DELETE FROM accounts WHERE budget = ?1 AND subject = ?2 AND session = ?3 AND began = ?4",
+        )?
+        .execute(params![
+            account.budget.as_str(),
+            &*account.subject,
+            session_bytes(account),
+            micros(account.window)
+        ])?;
+    Ok(())
+}
+
+fn write_step(connection: &Connection, step: &Step) -> rusqlite::Result<()> {
+    for entry in &step.entries {
+        connection
+            .prepare_cached("INSERT INTO history (session, action, level, status) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![
+                step.id.0.as_bytes(),
+                entry.action.to_string(),
+                entry.level.map(placet_engine::level::Level::as_str),
+                entry.status.as_str(),
+            ])?;
+    }
+    Ok(())
+}
+
+fn write_session(connection: &Connection, key: &SessionKey, session: &Session) -> rusqlite::Result<()> {
+    let echo = session.echo;
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )?
+        .execute(params![
+            key.client.as_str(),
+            key.name.as_deref().unwrap_or(""),
+            session.id.0.as_bytes(),
+            micros(session.opened_at),
+            micros(session.last_at),
+            i64::try_from(session.steps).unwrap_or(i64::MAX),
+            session.labels.iter().map(Label::as_str).collect::<Vec<_>>().join(" "),
+            echo.map(|echo| echo.call.0),
+            echo.map(|echo| echo.result.0),
+            echo.map_or(0, |echo| echo.count),
+            echo.map_or(0, |echo| micros(echo.at)),
+        ])?;
+    Ok(())
+}
+
+/// Calendar time as SQLite keeps it; the calendar ends before i64 does.
+fn micros(at: Timestamp) -> i64 {
+    i64::try_from(at.0).unwrap_or(i64::MAX)
+}
+
+/// An amount as SQLite keeps it; none is larger than i64.
+fn amount(amount: Amount) -> i64 {
+    i64::try_from(amount.0).unwrap_or(i64::MAX)
+}
+
+fn session_bytes(account: &Account) -> &[u8] {
+    account.session.as_ref().map_or(&[], |session| session.0.as_bytes())
+}
+
+/// Everything that decisions read, and the intents without an outcome, oldest first.
+pub(super) fn read(connection: &Connection) -> rusqlite::Result<(Mirror, Vec<Intent>)> {
+    let mut mirror = Mirror::default();
+    mirror.generations =
+        connection.query_row("SELECT stop, policy, catalogue FROM generations", [], |row| {
+            Ok(Generations { stop: number(row, 0)?, policy: number(row, 1)?, catalogue: number(row, 2)? })
+        })?;
+    mirror.restored_at = super::backup::epoch(connection)?.restored_at;
+    let mut stops = connection.prepare("SELECT scope, reason, who, since, leaves FROM stops ORDER BY since")?;
+    for stop in stops.query_map([], read_stop)? {
+        mirror.stops.push(stop?);
+    }
+
+    let mut sessions = connection.prepare(
+        "SELECT client, name, id, opened_at, last_at, steps, labels, echo_call, echo_result, echo_count, echo_at
+         FROM sessions ORDER BY last_at DESC LIMIT ?1",
+    )?;
+    for row in sessions.query_map([SESSIONS_READ], read_session)? {
+        let (key, session) = row?;
+        let (history, truncated) = read_history(connection, session.id)?;
+        mirror.sessions.insert(key, Running { session, history: history.into(), truncated });
+    }
+
+    let mut questions = connection.prepare(
+        "SELECT id, digest, agent, action, controls, asked_at, expires_at FROM questions
+         WHERE asked_at > (SELECT coalesce(max(asked_at), 0) FROM questions) - ?1 ORDER BY asked_at",
+    )?;
+    let kept = i64::try_from(QUESTIONS_KEPT.as_micros()).unwrap_or(i64::MAX);
+    for question in questions.query_map([kept], read_question)? {
+        let question = question?;
+        mirror.questions.insert(question.digest, question);
+    }
+
+    let mut accounts = connection.prepare(
+        "SELECT budget, subject, session, began, part, spent FROM accounts
+         WHERE began = 0 OR began > (SELECT coalesce(max(began), 0) FROM accounts) - ?1",
+    )?;
+    for row in accounts.query_map([kept], |row| {
+        Ok((read_account(row)?, timestamp(row, 4)?, Amount(number(row, 5)?)))
+    })? {
+        let (account, part, spent) = row?;
+        mirror.accounts.restore(account, part, spent);
+    }
+    let mut closed = connection.prepare("SELECT budget, subject, session, began FROM closed")?;
+    for account in closed.query_map([], read_account)? {
+        mirror.accounts.restore_closed(account?);
+    }
+
+    let mut open_keys = connection.prepare(&format!("{KEYS} WHERE state <> 'done'"))?;
+    for claimed in open_keys.query_map([], read_key)? {
+        mirror.keys.insert(claimed?);
+    }
+
+    let mut left_open = Vec::new();
+    for (intent, state) in open_intents(connection)? {
+        match state {
+            Open::Running => {
+                mirror.begin(&intent);
+                left_open.push(intent);
+            }
+            // Booked as spent when it became unknown; nothing of it is held.
+            Open::Unknown => {
+                mirror.open.insert(intent.call, OpenCall { state, joined: None });
+            }
+        }
+    }
+    Ok((mirror, left_open))
+}
+
+const INTENTS: &str = "SELECT call, action, level, session, at, arguments, agent, client, run, digest, joined, ending FROM intents";
+
+const KEYS: &str = "SELECT key, fingerprint, kind, until, call, agent, client, state, result FROM keys";
+
+fn open_intents(connection: &Connection) -> rusqlite::Result<Vec<(Intent, Open)>> {
+    let mut statement =
+        connection.prepare(&format!("{INTENTS} WHERE ending IS NULL OR ending = 'unknown' ORDER BY at"))?;
+    let rows = statement.query_map([], |row| Ok((read_intent(row)?, read_ending(row)?)))?;
+    let mut intents = Vec::new();
+    for row in rows {
+        let (mut intent, ending) = row?;
+        complete(connection, &mut intent)?;
+        intents.push((intent, if ending.is_some() { Open::Unknown } else { Open::Running }));
+    }
+    Ok(intents)
+}
+
+/// One allowed call, with how it ended, if it did.
+pub(super) fn intent(
+    connection: &Connection,
+    call: CallId,
+) -> rusqlite::Result<Option<(Intent, Option<Ending>)>> {
+    let found = connection
+        .prepare_cached(&format!("{INTENTS} WHERE call = ?1"))?
+        .query_row([call.as_bytes()], |row| Ok((read_intent(row)?, read_ending(row)?)))
+        .optional()?;
+    let Some((mut intent, ending)) = found else { return Ok(None) };
+    complete(connection, &mut intent)?;
+    Ok(Some((intent, ending)))
+}
+
+/// Allowed calls that are not over: `unknown` ones, or those under way.
+pub(super) fn intents_in(connection: &Connection, state: Open) -> rusqlite::Result<Vec<Intent>> {
+    let intents = open_intents(connection)?;
+    Ok(intents.into_iter().filter(|(_, of)| *of == state).map(|(intent, _)| intent).collect())
+}
+
+/// What a call without a final outcome holds, and its key.
+fn complete(connection: &Connection, intent: &mut Intent) -> rusqlite::Result<()> {
+    let mut holds = connection.prepare_cached(
+        "SELECT budget, subject, session, began, part, measure, amount FROM holds WHERE call = ?1",
+    )?;
+    let rows = holds.query_map([intent.call.as_bytes()], |row| {
+        Ok(Hold {
+            account: read_account(row)?,
+            part: timestamp(row, 4)?,
+            measure: row.get::<_, String>(5)?.parse().map_err(|_| unreadable(5))?,
+            amount: Amount(number(row, 6)?),
+        })
+    })?;
+    intent.holds = rows.collect::<rusqlite::Result<_>>()?;
+    let claimed = connection
+        .prepare_cached(&format!("{KEYS} WHERE call = ?1 AND state <> 'done'"))?
+        .query_row([intent.call.as_bytes()], read_key)
+        .optional()?;
+    intent.claim = claimed.map(|claimed| claimed.claim);
+    Ok(())
+}
+
+/// A key, if it is claimed.
+pub(super) fn key(connection: &Connection, key: Digest) -> rusqlite::Result<Option<Claimed>> {
+    connection.prepare_cached(&format!("{KEYS} WHERE key = ?1"))?.query_row([key.0], read_key).optional()
+}
+
+/// Whether any finished key is there to be looked for.
+pub(super) fn has_finished_keys(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT EXISTS (SELECT 1 FROM keys WHERE state = 'done')", [], |row| row.get(0))
+}
+
+/// Forgets some of the finished keys that lapsed before `now`.
+pub(super) fn forget_keys(connection: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "DELETE FROM keys WHERE key IN
+             (SELECT key FROM keys WHERE state = 'done' AND until < ?1 LIMIT 256)",
+        )?
+        .execute([micros(now)])
+}
+
+fn read_history(connection: &Connection, session: SessionId) -> rusqlite::Result<(Vec<HistoryEntry>, bool)> {
+    let limit = placet_engine::limits::HISTORY_ENTRIES;
+    let mut newest = connection.prepare_cached(
+        "SELECT action, level, status FROM history WHERE session = ?1 ORDER BY seq DESC LIMIT ?2",
+    )?;
+    let rows = newest.query_map(params![session.0.as_bytes(), limit as i64 + 1], |row| {
+        let level: Option<String> = row.get(1)?;
+        let status: String = row.get(2)?;
+        Ok(HistoryEntry {
+            action: row.get::<_, String>(0)?.parse().map_err(|_| unreadable(0))?,
+            level: level.map(|level| level.parse()).transpose().map_err(|_| unreadable(1))?,
+            status: Status::ALL.into_iter().find(|s| s.as_str() == status).ok_or_else(|| unreadable(2))?,
+        })
+    })?;
+    let mut entries = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    let truncated = entries.len() > limit;
+    entries.truncate(limit);
+    entries.reverse();
+    Ok((entries, truncated))
+}
+
+pub(super) fn read_stop(row: &Row<'_>) -> rusqlite::Result<Stop> {
+    let leaves: String = row.get(4)?;
+    Ok(Stop {
+        scope: row.get::<_, String>(0)?.parse().map_err(|_| unreadable(0))?,
+        reason: row.get(1)?,
+        by: row.get(2)?,
+        since: timestamp(row, 3)?,
+        leaves: [Leaves::Nothing, Leaves::Reads]
+            .into_iter()
+            .find(|known| known.as_str() == leaves)
+            .ok_or_else(|| unreadable(4))?,
+    })
+}
+
+fn read_session(row: &Row<'_>) -> rusqlite::Result<(SessionKey, Session)> {
+    let name: String = row.get(1)?;
+    let labels: String = row.get(6)?;
+    let key = SessionKey {
+        client: row.get::<_, String>(0)?.parse().map_err(|_| unreadable(0))?,
+        name: (!name.is_empty()).then(|| name.into()),
+    };
+    let echo = match (row.get::<_, Option<[u8; 32]>>(7)?, row.get::<_, Option<[u8; 32]>>(8)?) {
+        (Some(call), Some(result)) => Some(Echo {
+            call: Digest(call),
+            result: Digest(result),
+            count: row.get(9)?,
+            at: timestamp(row, 10)?,
+        }),
+        (None, _) | (_, None) => None,
+    };
+    let session = Session {
+        id: SessionId(call_id(row, 2)?),
+        opened_at: timestamp(row, 3)?,
+        last_at: timestamp(row, 4)?,
+        steps: number(row, 5)?,
+        labels: labels
+            .split_whitespace()
+            .map(|label| label.parse().map_err(|_| unreadable(6)))
+            .collect::<Result<_, _>>()?,
+        echo,
+    };
+    Ok((key, session))
+}
+
+fn read_question(row: &Row<'_>) -> rusqlite::Result<Approval> {
+    let controls: String = row.get(4)?;
+    Ok(Approval {
+        id: call_id(row, 0)?,
+        digest: Digest(row.get(1)?),
+        agent: row.get::<_, String>(2)?.parse().map_err(|_| unreadable(2))?,
+        action: row.get::<_, String>(3)?.parse().map_err(|_| unreadable(3))?,
+        controls: controls
+            .split_whitespace()
+            .map(|control| control.parse().map_err(|_| unreadable(4)))
+            .collect::<Result<_, _>>()?,
+        asked_at: timestamp(row, 5)?,
+        expires_at: timestamp(row, 6)?,
+    })
+}
+
+fn read_account(row: &Row<'_>) -> rusqlite::Result<Account> {
+    let session: Vec<u8> = row.get(2)?;
+    let session = match session.as_slice() {
+        [] => None,
+        bytes => Some(SessionId(CallId::from_random(bytes.try_into().map_err(|_| unreadable(2))?))),
+    };
+    Ok(Account {
+        budget: row.get::<_, String>(0)?.parse().map_err(|_| unreadable(0))?,
+        subject: row.get::<_, String>(1)?.into(),
+        session,
+        window: timestamp(row, 3)?,
+    })
+}
+
+fn read_key(row: &Row<'_>) -> rusqlite::Result<Claimed> {
+    let (kind, state): (String, String) = (row.get(2)?, row.get(7)?);
+    let kept = row.get::<_, Option<String>>(8)?.map_or(Kept::TooLarge, |text| Kept::Text(text.into()));
+    Ok(Claimed {
+        claim: Claim {
+            key: Digest(row.get(0)?),
+            fingerprint: Digest(row.get(1)?),
+            kind: ClaimKind::ALL.into_iter().find(|known| known.as_str() == kind).ok_or_else(|| unreadable(2))?,
+            until: timestamp(row, 3)?,
+        },
+        call: call_id(row, 4)?,
+        agent: row.get::<_, String>(5)?.parse().map_err(|_| unreadable(5))?,
+        client: row.get::<_, String>(6)?.parse().map_err(|_| unreadable(6))?,
+        progress: match state.as_str() {
+            "running" => Progress::Running,
+            "unknown" => Progress::Unknown,
+            "done" => Progress::Done(kept),
+            _ => return Err(unreadable(7)),
+        },
+    })
+}
+
+fn read_intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
+    let run: String = row.get(8)?;
+    Ok(Intent {
+        call: call_id(row, 0)?,
+        action: row.get::<_, String>(1)?.parse().map_err(|_| unreadable(1))?,
+        level: row.get::<_, String>(2)?.parse().map_err(|_| unreadable(2))?,
+        session: SessionId(call_id(row, 3)?),
+        at: timestamp(row, 4)?,
+        arguments: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
+        agent: row.get::<_, String>(6)?.parse().map_err(|_| unreadable(6))?,
+        client: row.get::<_, String>(7)?.parse().map_err(|_| unreadable(7))?,
+        run: (!run.is_empty()).then(|| run.into()),
+        digest: Digest(row.get(9)?),
+        joined: row.get(10)?,
+        holds: Vec::new(),
+        claim: None,
+    })
+}
+
+fn read_ending(row: &Row<'_>) -> rusqlite::Result<Option<Ending>> {
+    let ending: Option<String> = row.get(11)?;
+    let read = |ending: String| {
+        Ending::ALL.into_iter().find(|known| known.as_str() == ending).ok_or_else(|| unreadable(11))
+    };
+    ending.map(read).transpose()
+}
+
+pub(super) fn call_id(row: &Row<'_>, column: usize) -> rusqlite::Result<CallId> {
+    row.get(column).map(CallId::from_random)
+}
+
+pub(super) fn timestamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    number(row, column).map(Timestamp)
+}
+
+pub(super) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    u64::try_from(row.get::<_, i64>(column)?).map_err(|_| unreadable(column))
+}
+
+/// A value that this version would not have written.
+pub(super) fn unreadable(column: usize) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(
+        column,
+        rusqlite::types::Type::Text,
+        "not a value that Placet writes".into(),
+    )
+}

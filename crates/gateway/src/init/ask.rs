@@ -4,7 +4,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::Plan;
+use placet_engine::policy::config::Cwd;
+
+use super::Wanted;
 use crate::{
     mcp::{LEGACY, catalog, meta, wire},
     upstream::stdio::{self, Child, Environment, Log, Response},
@@ -14,10 +16,22 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Everything that the server lists, asked in the older era or, if it does not know that, in the newer.
-pub(super) async fn offered(plan: &Plan, log: Log) -> Result<Vec<String>, String> {
-    let entries = plan.env.iter().map(|(key, text)| Ok((key.clone(), crate::config::resolve(text)?)));
+///
+/// # Errors
+///
+/// Why it could not be asked, for a person.
+pub(super) async fn offered(wanted: &Wanted, log: Log) -> Result<Vec<String>, String> {
+    let entries = wanted.launch.env.iter().map(|(key, text)| {
+        let known = wanted.values.get(key).cloned();
+        Ok((key.clone(), known.map_or_else(|| crate::config::resolve(text), Ok)?))
+    });
     let environment = Environment::Minimal(entries.collect::<Result<_, String>>()?);
-    let launch = stdio::Launch { command: plan.command.clone(), environment, directory: None };
+    let directory = match &wanted.launch.cwd {
+        Cwd::Node => None,
+        Cwd::Client => wanted.folder.clone(),
+        Cwd::Path(path) => Some(path.into()),
+    };
+    let launch = stdio::Launch { command: wanted.launch.command.clone(), environment, directory };
     let start = || {
         Child::start(&launch, Arc::clone(&log)).map_err(|cause| format!("it could not be started: {cause}"))
     };

@@ -116,7 +116,11 @@ impl FromStr for Path {
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (whole, part) = (self.0 / 1_000_000, self.0 % 1_000_000);
-        if part == 0 { write!(f, "{whole}") } else { write!(f, "{}", format!("{whole}.{part:06}").trim_end_matches('0')) }
+        if part == 0 {
+            write!(f, "{whole}")
+        } else {
+            write!(f, "{}", format!("{whole}.{part:06}").trim_end_matches('0'))
+        }
     }
 }
 

@@ -225,7 +225,10 @@ impl Builder {
         for tool in self.tools {
             let action = app(&tool.name)?;
             let definition = definition(&tool)?;
-            let entry = policy::Tool { plans: tool.closures.plan.is_some(), ..policy::Tool::from(tool.closures.level) };
+            let entry = policy::Tool {
+                plans: tool.closures.plan.is_some(),
+                ..policy::Tool::from(tool.closures.level)
+            };
             if catalogue.insert(action.clone(), entry).is_some() {
                 return Err(BuildError::Twice(tool.name));
             }

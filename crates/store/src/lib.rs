@@ -48,10 +48,7 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] as for [`Store::load`].
-    fn open_intent(
-        &self,
-        call: CallId,
-    ) -> impl Future<Output = Result<Option<Intent>, StoreError>> + Send;
+    fn open_intent(&self, call: CallId) -> impl Future<Output = Result<Option<Intent>, StoreError>> + Send;
 
     /// Tries to be usable again after a failure: opens afresh, verifies, and reads everything anew. A flush that
     /// failed is never tried again. Nothing to do if the store is usable.

@@ -34,11 +34,7 @@ pub fn resume(scope: Scope, by: &str, reason: &str, now: Now) -> Changes {
     let record = Record::new(
         Kind::Resume,
         now.wall,
-        [
-            ("scope", Json::from(scope.to_string())),
-            ("by", Json::from(by)),
-            ("reason", Json::from(reason)),
-        ],
+        [("scope", Json::from(scope.to_string())), ("by", Json::from(by)), ("reason", Json::from(reason))],
     );
     Changes { stop: Some(StopChange::End(scope)), records: vec![record], ..Changes::default() }
 }

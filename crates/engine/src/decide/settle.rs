@@ -75,9 +75,9 @@ impl Engine {
             }
             Measure::Errors => None,
             // Only a trusted server has such a path; what cannot be read leaves the whole hold.
-            Measure::Cost(unit) => {
-                tool.and_then(|tool| tool.terms.actual.get(unit)).and_then(|path| path.amount(structured?).ok())
-            }
+            Measure::Cost(unit) => tool
+                .and_then(|tool| tool.terms.actual.get(unit))
+                .and_then(|path| path.amount(structured?).ok()),
         };
         let heard = outcome.digest.map(|result| Heard {
             call: intent.digest,
@@ -85,7 +85,8 @@ impl Engine {
             failed: outcome.ending == Ending::Failed,
             at: now.wall,
         });
-        let mut changes = ended(intent, Open::Running, outcome.ending, outcome.kept.clone(), actual, record, now.wall);
+        let mut changes =
+            ended(intent, Open::Running, outcome.ending, outcome.kept.clone(), actual, record, now.wall);
         if let Some(settled) = &mut changes.settled {
             settled.heard = heard.map(|heard| (intent.session_key(), heard));
         }

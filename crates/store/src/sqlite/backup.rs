@@ -76,9 +76,7 @@ impl super::Reader {
         super::make_private(to).map_err(io(to))?;
         let path = to.join("placet.db");
         let database = |cause| BackupError::Database(path.clone(), cause);
-        self.connection()
-            .execute("VACUUM INTO ?1", [path.to_string_lossy()])
-            .map_err(database)?;
+        self.connection().execute("VACUUM INTO ?1", [path.to_string_lossy()]).map_err(database)?;
         let copy = Connection::open(&path).map_err(database)?;
         let found: String =
             copy.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(database)?;
@@ -133,7 +131,9 @@ pub fn restore(from: &Path, to: &Path, now: Timestamp) -> Result<Epoch, BackupEr
     connection.execute("UPDATE epoch SET number = number + 1, restored_at = ?1", [now]).map_err(database)?;
     let epoch = epoch(&connection).map_err(database)?;
     // One file again, so that it can be renamed whole.
-    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE").map_err(database)?;
+    connection
+        .execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE")
+        .map_err(database)?;
     drop(connection);
     for name in BESIDE {
         let source = from.join(name);

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use placet_engine::{
     call::CallId,
-    names::AgentName,
     cost::Amount,
+    names::AgentName,
     state::{Ending, Intent, Open},
     stop::Stop,
     time::Timestamp,

@@ -25,7 +25,7 @@ pub mod place;
 pub mod upstream;
 pub mod words;
 
-pub use embed::{Agent, Context, Gateway, Plan, Reply, Tool};
+pub use embed::{Agent, Budget, Context, Gateway, Key, Once, Plan, Reply, Tool, Window};
 pub use placet_engine::{
     json::{Json, Object},
     level::Level,

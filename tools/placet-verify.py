@@ -679,8 +679,8 @@ def verify(path, given, old_raw, witnesses, quorum):
     checks["freshness"] = not_checked("as_of_witness" if report["witnessed"] else "no_witness")
     checks["beyond"] = not_checked("unsigned_records") if log.stands_beyond(size) else PASSED
 
+    rewritten = any(checks[name].get("why") == "differs" for name in ("extends", "witnesses"))
     if proven:
-        rewritten = any(checks[name].get("why") == "differs" for name in ("extends", "witnesses"))
         if forked is not None and rewritten:
             report["first_bad"] = {"from": 0, "to": forked}
     elif walk.stored is not None and walk.stored.root() == root:
@@ -688,6 +688,8 @@ def verify(path, given, old_raw, witnesses, quorum):
             report["first_bad"] = {"from": walk.first_difference, "to": walk.first_difference + 1}
     else:
         end = size if walk.first_unreadable is None else walk.first_unreadable + 1
+        if forked is not None and rewritten:
+            end = min(end, forked)
         if end > held:
             report["first_bad"] = {"from": held, "to": end}
     if proven and all(check["status"] != "failed" for check in checks.values()):

@@ -195,15 +195,19 @@ fn judge(
     });
     report.first_bad = if proven {
         // Every record leads to the signed root; a head that was kept says that they were others once.
-        let rewritten =
-            [&report.extends, &report.witnesses].iter().any(|check| check.why() == Some(Why::Differs));
-        forked.filter(|_| rewritten).map(|size| 0..size)
+        forked.filter(|_| is_rewritten(report)).map(|size| 0..size)
     } else if of_hashes == Some(*root) {
         walk.first_difference.map(|index| index..index + 1)
     } else {
-        let end = walk.first_unreadable.map_or(walk.size, |index| index + 1);
+        let rewritten = forked.filter(|_| is_rewritten(report)).unwrap_or(walk.size);
+        let end = walk.first_unreadable.map_or(walk.size, |index| index + 1).min(rewritten);
         (end > held).then_some(held..end)
     };
+}
+
+/// Whether the records before a head that was kept are not those that it covered.
+fn is_rewritten(report: &Report) -> bool {
+    [&report.extends, &report.witnesses].iter().any(|check| check.why() == Some(Why::Differs))
 }
 
 /// A size and the root that it must have.

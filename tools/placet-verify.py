@@ -721,6 +721,13 @@ WORDS = {
     "as_of_witness": "what came after the witness's time is not known",
 }
 
+DIFFERS = {
+    "root": "the records do not lead to the signed one",
+    "tiles": "a stored hash is not what the records make it",
+    "extends": "its first records are not those of the checkpoint that was kept",
+    "witnesses": "its first records are not those that the witnesses saw",
+}
+
 
 def inert(text):
     """Text that does nothing on a screen."""
@@ -734,7 +741,8 @@ def in_words(report):
         if check["status"] == "passed":
             yield f"{name:<11} proven"
         elif check["status"] == "failed":
-            yield f"{name:<11} FAILED: {WORDS[check['why']]}{at}"
+            words = DIFFERS[name] if check["why"] == "differs" else WORDS[check["why"]]
+            yield f"{name:<11} FAILED: {words}{at}"
         else:
             status = "not proven" if name == "freshness" else "not checked"
             yield f"{name:<11} {status}: {WORDS[check['why']]}"

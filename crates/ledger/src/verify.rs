@@ -464,7 +464,7 @@ impl<'a> Walk<'a> {
 
     /// Takes the records and hashes of one bundle.
     fn step(&mut self, first: u64, width: usize, leaves: &[Hash], kept: &[Hash]) {
-        if leaves == kept && matches!(self.hashes, Hashes::Same) {
+        if leaves.len() == width && leaves == kept && matches!(self.hashes, Hashes::Same) {
             leaves.iter().for_each(|leaf| self.push_record(*leaf));
             return;
         }

@@ -281,7 +281,7 @@ impl Report {
         match name {
             "checkpoint" => {
                 let origin = self.origin.as_deref().unwrap_or_default();
-                format!("{size} records of `{origin}`")
+                format!("it is there, and speaks of {size} records of `{origin}`")
             }
             "signature" => self.key.as_ref().map_or(String::new(), |key| format!("by `{key}`")),
             "records" => format!("all {size} are there"),
@@ -307,10 +307,21 @@ impl fmt::Display for Report {
         for (name, check) in self.checks() {
             match check {
                 Check::Passed => writeln!(f, "{name:<11} proven: {}", self.shown(name))?,
-                Check::Failed { why, at: Some(at) } => {
-                    writeln!(f, "{name:<11} FAILED: {} (`{at}`)", why.text())?;
+                Check::Failed { why, at } => {
+                    let at = at.as_ref().map_or(String::new(), |at| format!(" (`{at}`)"));
+                    let text = match (name, why) {
+                        ("root", Why::Differs) => "the records do not lead to the signed one",
+                        ("tiles", Why::Differs) => "a stored hash is not what the records make it",
+                        ("extends", Why::Differs) => {
+                            "its first records are not those of the checkpoint that was kept"
+                        }
+                        ("witnesses", Why::Differs) => {
+                            "its first records are not those that the witnesses saw"
+                        }
+                        _ => why.text(),
+                    };
+                    writeln!(f, "{name:<11} FAILED: {text}{at}")?;
                 }
-                Check::Failed { why, at: None } => writeln!(f, "{name:<11} FAILED: {}", why.text())?,
                 // That nobody else was asked is a limit of the proof; everything else is a check left out.
                 Check::NotChecked(why) if name == "freshness" => {
                     writeln!(f, "{name:<11} not proven: {}", why.text())?;

@@ -22,6 +22,8 @@ pub mod lock;
 pub mod mcp;
 pub mod node;
 pub mod place;
+pub mod sequencer;
+pub mod signing;
 pub mod upstream;
 pub mod words;
 

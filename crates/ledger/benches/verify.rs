@@ -1,5 +1,7 @@
 //! How fast a log is written and verified. One record is 500 bytes; a throughput is records in a second.
 
+#![expect(clippy::expect_used, reason = "a benchmark that cannot go on should say so and end")]
+
 use std::hint::black_box;
 
 use divan::{Bencher, counter::ItemsCount};

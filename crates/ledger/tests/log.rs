@@ -1,5 +1,11 @@
 //! A log over its whole life: sealed, opened again, killed in the middle of a seal, rotated, witnessed.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should say so and end"
+)]
+
 use std::{
     collections::BTreeMap,
     fs,

@@ -3,6 +3,13 @@
 //!
 //! `PLACET_LEDGER_MUTATIONS` is how many mutations of each file are tried.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should say so and end"
+)]
+
 use std::{fs, path::Path};
 
 use placet_ledger::{

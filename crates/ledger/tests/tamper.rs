@@ -3,6 +3,13 @@
 //! Each mode is one change to a log of 700 records; `tools/placet-verify.py` must give the same report, byte for
 //! byte, as the verifier of this crate.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should say so and end"
+)]
+
 use std::{
     fs, iter,
     path::{Path, PathBuf},

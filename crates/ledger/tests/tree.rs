@@ -1,5 +1,12 @@
 //! Roots and proofs against two trees that we did not write, for every size up to 600.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should say so and end"
+)]
+
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use placet_ledger::{
     proof::{Head, extends, includes},

@@ -25,6 +25,7 @@ pub mod place;
 pub mod sequencer;
 pub mod signing;
 pub mod upstream;
+pub mod witness;
 pub mod words;
 
 pub use embed::{Agent, Context, Gateway, Plan, Reply, Tool};

@@ -22,7 +22,10 @@ pub mod lock;
 pub mod mcp;
 pub mod node;
 pub mod place;
+pub mod sequencer;
+pub mod signing;
 pub mod upstream;
+pub mod witness;
 pub mod words;
 
 pub use embed::{Agent, Budget, Context, Gateway, Key, Once, Plan, Reply, Tool, Window};

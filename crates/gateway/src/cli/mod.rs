@@ -41,6 +41,8 @@ pub enum Exit {
     Config = 6,
     /// The node or the store is unavailable.
     Unavailable = 7,
+    /// A verification failed, or a proof proves nothing.
+    Unverified = 8,
     /// Our bug.
     Bug = 70,
     /// Interrupted.

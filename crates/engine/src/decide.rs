@@ -281,7 +281,7 @@ impl Engine {
             .with("decision", "allow")
             .with("policies", list(&policies));
         if !holds.is_empty() {
-            record = record.with("holds", holds.iter().map(counting::shown).collect::<Vec<_>>());
+            record = record.with("holds", some(&holds, counting::shown));
         }
         if let Some(claim) = &claim {
             record = record
@@ -399,7 +399,7 @@ impl Engine {
             .with("decision", "plan")
             .with("policies", list(&policies));
         if !holds.is_empty() {
-            record = record.with("holds", holds.iter().map(counting::shown).collect::<Vec<_>>());
+            record = record.with("holds", some(&holds, counting::shown));
         }
         let own = |hold: &Hold| self.policy.budget(&hold.account.budget).is_some_and(|b| b.is_one_agents());
         let holds = holds.iter().filter(|hold| own(hold));
@@ -531,5 +531,12 @@ fn accepted(offer: &Offer) -> Result<&Definition, DenyReason> {
 }
 
 fn list(policies: &[Arc<str>]) -> Vec<Json> {
-    policies.iter().map(|id| Json::from(&**id)).collect()
+    some(policies, |id| Json::from(crate::diagnostic::first_of(id, limits::WORDS_CHARS / 4)))
+}
+
+/// The first of many, and how many more there are: a record has a bound.
+fn some<T>(all: &[T], shown: impl Fn(&T) -> Json) -> Vec<Json> {
+    let more = all.len().saturating_sub(limits::LISTED);
+    let first = all.iter().take(limits::LISTED).map(shown);
+    first.chain((more > 0).then(|| Json::from(format!("and {more} more")))).collect()
 }

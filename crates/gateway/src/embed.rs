@@ -44,6 +44,8 @@ use crate::{
     gate::{self, AfterStop, Answer, Gate},
     latch::Latch,
     mcp::meta,
+    sealer::Sealer,
+    sequencer::SequencerError,
     upstream::in_process::{Closures, InProcess},
     words::{self, Told},
 };
@@ -279,6 +281,8 @@ pub enum BuildError {
     Open(OpenError),
     /// The store cannot be used.
     Store(StoreError),
+    /// The ledger cannot go on.
+    Ledger(SequencerError),
 }
 
 impl fmt::Display for BuildError {
@@ -294,6 +298,7 @@ impl fmt::Display for BuildError {
             BuildError::Policy(error) => error.fmt(f),
             BuildError::Open(error) => error.fmt(f),
             BuildError::Store(error) => error.fmt(f),
+            BuildError::Ledger(error) => error.fmt(f),
         }
     }
 }
@@ -382,9 +387,16 @@ impl Builder {
         let gate = Gate::new(policy, store, Latch::default(), key, Arc::clone(&clock), &left_open)
             .await
             .map_err(BuildError::Store)?;
+        let sealer = match &self.state {
+            Some(state) => {
+                let log = Arc::new(|_: &str| {});
+                Some(Sealer::start(state, Arc::clone(&clock), log).map_err(BuildError::Ledger)?)
+            }
+            None => None,
+        };
         let client = "app".parse().map_err(BuildError::Name)?;
         let tools = InProcess { tools: closures, clock };
-        Ok(Gateway { inner: Arc::new(Inner { gate, tools, definitions, client }) })
+        Ok(Gateway { inner: Arc::new(Inner { gate, _sealer: sealer, tools, definitions, client }) })
     }
 }
 
@@ -504,6 +516,8 @@ pub struct Gateway {
 }
 
 struct Inner {
+    /// Ends before the store does.
+    _sealer: Option<Sealer>,
     gate: Gate<Kept>,
     tools: InProcess,
     definitions: BTreeMap<Action, Arc<Definition>>,

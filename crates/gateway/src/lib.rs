@@ -22,6 +22,7 @@ pub mod lock;
 pub mod mcp;
 pub mod node;
 pub mod place;
+pub mod sealer;
 pub mod sequencer;
 pub mod signing;
 pub mod upstream;

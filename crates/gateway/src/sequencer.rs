@@ -35,7 +35,7 @@ pub const SEAL_EVERY: Duration = Duration::from_secs(1);
 pub const SEAL_RECORDS: u64 = 1_024;
 
 /// The longest record that is taken. The format of the log would take eight times as much.
-pub const LEAF_BYTES_MAX: usize = 8_192;
+pub const LEAF_BYTES_MAX: usize = placet_engine::limits::RECORD_BYTES;
 
 /// Where the log is, in a state directory.
 pub const LOG: &str = "log";

@@ -30,6 +30,7 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 use placet_engine::{
     call::{CallId, DigestKey},
+    limits,
     permit::{Durability, Receipt},
     state::{Changes, Intent, Needs, Remembered},
     time::Timestamp,
@@ -47,10 +48,6 @@ use writer::{Job, Write, Writer};
 /// Commits that may wait to be written. Beyond it a new call is answered `busy`; how a call ended, and a stop,
 /// are always taken, and there are never more of them than calls that were let in.
 const QUEUE: usize = 1_024;
-
-/// The most bytes that the records of one commit may have. No event needs as much; one that has it says more of
-/// somebody else's words than is kept.
-const RECORD_BYTES: usize = 256 << 10;
 
 /// A store in a state directory, which this process alone owns.
 #[derive(Debug)]
@@ -311,9 +308,8 @@ impl Store for Sqlite {
         self.usable()?;
         // As text here and not in the writer's thread, of which there is one.
         let texts = changes.records.iter().map(|record| record.to_json().canonical()).collect::<Vec<_>>();
-        let size: usize = texts.iter().map(String::len).sum();
-        if size > RECORD_BYTES {
-            return Err(StoreError::TooLarge(size));
+        if let Some(text) = texts.iter().find(|text| text.len() > limits::RECORD_BYTES) {
+            return Err(StoreError::TooLarge(text.len()));
         }
         let (done, written) = oneshot::channel();
         let (written, receipt) = {

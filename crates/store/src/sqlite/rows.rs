@@ -499,7 +499,7 @@ pub(super) fn read_stop(row: &Row<'_>) -> rusqlite::Result<Stop> {
     })
 }
 
-fn read_session(row: &Row<'_>) -> rusqlite::Result<(SessionKey, Session)> {
+pub(super) fn read_session(row: &Row<'_>) -> rusqlite::Result<(SessionKey, Session)> {
     let name: String = row.get(1)?;
     let labels: String = row.get(6)?;
     let key = SessionKey {

@@ -105,12 +105,12 @@ fn show(id: &str, json: bool, place: &PlaceArguments) -> Result<(), Exit> {
     Ok(())
 }
 
-fn open(place: &PlaceArguments) -> Result<Reader, Exit> {
+pub(super) fn open(place: &PlaceArguments) -> Result<Reader, Exit> {
     let places = place.places()?;
     Reader::open(&places.state).map_err(|error| unreadable(&error))
 }
 
-fn unreadable(error: &OpenError) -> Exit {
+pub(super) fn unreadable(error: &OpenError) -> Exit {
     complain(&error.to_string(), Some("a node makes its state when the first client attaches"));
     Exit::Unavailable
 }

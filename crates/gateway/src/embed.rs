@@ -626,6 +626,15 @@ impl Gateway {
         self.inner.gate.resume(&Scope::Everything, by, reason).await
     }
 
+    /// Waits until everything that was recorded so far is on disk.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if that is not certain.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        self.inner.gate.flush().await
+    }
+
     async fn propose(
         &self,
         agent: &str,

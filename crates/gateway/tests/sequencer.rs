@@ -12,7 +12,7 @@ use placet_ledger::{
 };
 
 /// A store that the test writes.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 struct Rows(Rc<RefCell<Vec<(u64, Vec<u8>)>>>);
 
 impl Rows {

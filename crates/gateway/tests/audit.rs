@@ -38,8 +38,8 @@ fn call(number: u8) -> CallId {
 
 fn record(number: u64) -> Record {
     let at = Timestamp(1_800_000_000_000_000 + number * 1_000_000);
-    let kind = if number % 10 == 0 { Kind::Refusal } else { Kind::Intent };
-    let agent = if number % 7 == 0 { "=cmd()" } else { "bot" };
+    let kind = if number.is_multiple_of(10) { Kind::Refusal } else { Kind::Intent };
+    let agent = if number.is_multiple_of(7) { "=cmd()" } else { "bot" };
     let mut record = Record::new(kind, at, [("agent", Json::from(agent)), ("tool", Json::from("crm/read"))]);
     record.call = Some(call((number / 2) as u8));
     record
@@ -66,7 +66,7 @@ impl World {
         let store = Sqlite::open(&self.state()).unwrap().store;
         let changes = Changes { records: numbers.map(record).collect(), ..Changes::default() };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        drop(runtime.block_on(store.commit::<Durable>(changes)).unwrap());
+        let _receipt = runtime.block_on(store.commit::<Durable>(changes)).unwrap();
         store.close();
     }
 

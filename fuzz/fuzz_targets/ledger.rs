@@ -15,18 +15,21 @@ use placet_ledger::{
 };
 
 fuzz_target!(|bytes: &[u8]| {
-    let same = |written: String| assert_eq!(written.as_bytes(), bytes);
+    let same = |written: Option<String>| assert!(written.is_none_or(|written| written.as_bytes() == bytes));
     let text = std::str::from_utf8(bytes).unwrap_or_default();
-    drop(Note::parse(bytes).map(|note| same(note.to_string())));
-    drop(SignedCheckpoint::parse(bytes).map(|signed| same(signed.to_string())));
-    drop(RecordProof::parse(bytes).map(|proof| same(proof.to_string())));
-    drop(Request::parse(bytes).map(|request| same(request.to_string())));
-    drop(Rotation::parse(bytes).map(|rotation| assert_eq!(rotation.to_record(), bytes)));
-    drop(text.parse::<Tile>().map(|tile| same(tile.to_string())));
-    drop(text.parse::<Verifier>().map(|key| same(key.to_string())));
-    drop(Signer::parse(text).map(|key| same(key.to_secret_text())));
+    same(Note::parse(bytes).ok().map(|note| note.to_string()));
+    same(SignedCheckpoint::parse(bytes).ok().map(|signed| signed.to_string()));
+    same(RecordProof::parse(bytes).ok().map(|proof| proof.to_string()));
+    same(Request::parse(bytes).ok().map(|request| request.to_string()));
+    same(text.parse::<Tile>().ok().map(|tile| tile.to_string()));
+    same(text.parse::<Verifier>().ok().map(|key| key.to_string()));
+    same(Signer::parse(text).ok().map(|key| key.to_secret_text()));
+    assert!(!Rotation::parse(bytes).is_ok_and(|rotation| rotation.to_record() != bytes));
     let mut again = Vec::new();
-    if Bundle::new(bytes).try_for_each(|entry| push_entry(&mut again, entry.map_err(drop)?).map_err(drop)).is_ok() {
+    if Bundle::new(bytes)
+        .try_for_each(|entry| push_entry(&mut again, entry.map_err(drop)?).map_err(drop))
+        .is_ok()
+    {
         assert_eq!(again, bytes);
     }
 });

@@ -189,7 +189,7 @@ impl<'a> Reader<'a> {
     fn window(&mut self, field: &Field<'a>, zone: Option<&Field<'a>>) -> Option<Window> {
         let read = self.zoneless_window(field);
         let Some(zone) = zone else { return read };
-        let Some(text) = self.text(zone, A_TEXT) else { return None };
+        let text = self.text(zone, A_TEXT)?;
         let named = text.parse::<Zone>().map_err(|error: UnknownZone| {
             self.found(&zone.at, Finding::error(error.to_string()).help(error.help()));
         });

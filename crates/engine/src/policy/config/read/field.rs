@@ -421,16 +421,8 @@ impl<'a> Reader<'a> {
         all: &[T],
         as_str: fn(T) -> &'static str,
     ) -> Option<T> {
-        let text = self.text(field, A_TEXT)?;
-        let found = all.iter().copied().find(|value| as_str(*value) == text);
-        if found.is_none() {
-            let words: Vec<&str> = all.iter().copied().map(as_str).collect();
-            let one_of = || format!("it is one of {}", words.join(", "));
-            let help = self.near(text, words.iter().copied()).unwrap_or_else(one_of);
-            let message = format!("unknown word `{text}` for `{}`", field.name);
-            self.found(&field.at, Finding::error(message).help(help));
-        }
-        found
+        let words: Vec<(&'static str, T)> = all.iter().map(|value| (as_str(*value), *value)).collect();
+        self.choice(field, &words)
     }
 
     /// One of the words, each with what it stands for.

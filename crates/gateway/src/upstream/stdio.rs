@@ -23,7 +23,7 @@ use placet_engine::{
     limits,
     permit::{Durability, Permit},
 };
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::{
     io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::unix::pipe,
@@ -122,8 +122,21 @@ pub struct Child {
     stdin: AsyncMutex<Option<pipe::Sender>>,
     waiting: Mutex<HashMap<u64, oneshot::Sender<Result<Response, Unreadable>>>>,
     next: AtomicU64,
-    gone: watch::Sender<bool>,
-    group: Option<Pid>,
+    gone: watch::Sender<Life>,
+    /// The process group, whose number is its leader's. None once the leader is about to be reaped: from then
+    /// on the number may be somebody else's, so no signal goes to it.
+    group: Mutex<Option<Pid>>,
+}
+
+/// How far a server has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Life {
+    /// It can be asked.
+    Serves,
+    /// It says nothing more.
+    Silent,
+    /// Nothing of it is left.
+    Over,
 }
 
 impl Child {
@@ -158,8 +171,8 @@ impl Child {
             stdin: AsyncMutex::new(Some(stdin)),
             waiting: Mutex::default(),
             next: AtomicU64::new(1),
-            gone: watch::Sender::new(false),
-            group,
+            gone: watch::Sender::new(Life::Serves),
+            group: Mutex::new(group),
         });
         let (unasked, inbox) = mpsc::channel(INBOX);
         tokio::spawn(Arc::clone(&child).listen(BufReader::with_capacity(64 << 10, stdout), unasked, process));
@@ -169,7 +182,7 @@ impl Child {
 
     /// Whether it can still be asked anything.
     pub fn is_gone(&self) -> bool {
-        *self.gone.borrow()
+        *self.gone.borrow() != Life::Serves
     }
 
     /// A number for a request that nobody has used on this server.
@@ -371,19 +384,27 @@ impl Child {
         }
         {
             let mut waiting = self.waiting.lock();
-            self.gone.send_replace(true);
+            self.gone.send_replace(Life::Silent);
             waiting.clear();
         }
         self.stdin.lock().await.take();
+        let leader = *self.group.lock();
         for patience in LEAVE {
-            if timeout(patience, process.wait()).await.is_ok() {
-                return;
+            if timeout(patience, has_exited(leader)).await.is_ok() {
+                break;
             }
             self.signal(Signal::TERM);
         }
-        self.signal(Signal::KILL);
+        {
+            // What the leader left behind goes with it, and so does a leader that stayed. Before it is reaped,
+            // and under the lock: as long as it is not, nobody else can have its number.
+            let mut group = self.group.lock();
+            signal(*group, Signal::KILL);
+            *group = None;
+        }
         // Reaped, so that no dead child is left behind.
         drop(process.wait().await);
+        self.gone.send_replace(Life::Over);
     }
 
     /// Ends the wait for an answer that cannot be read, as far as its number can be made out. Nothing else is
@@ -404,9 +425,12 @@ impl Child {
     pub async fn leave(&self) {
         self.stdin.lock().await.take();
         let mut gone = self.gone.subscribe();
-        if timeout(LEAVE[0], gone.wait_for(|gone| *gone)).await.is_err() {
+        if timeout(LEAVE[0], gone.wait_for(|life| *life != Life::Serves)).await.is_err() {
             self.end_now();
         }
+        // Whoever ends after this leaves no process behind. `listen` needs a little longer than `LEAVE` at most.
+        let over = gone.wait_for(|life| *life == Life::Over);
+        drop(timeout(LEAVE.iter().sum::<Duration>() * 2, over).await);
     }
 
     /// Ends the server and everything it started.
@@ -414,11 +438,27 @@ impl Child {
         self.signal(Signal::KILL);
     }
 
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = self.group {
-            // A group that is gone already needs no signal, so a failure says nothing new.
-            kill_process_group(group, signal).unwrap_or_default();
-        }
+    /// Under the lock, so that the group's number stays its own until the signal is out.
+    fn signal(&self, what: Signal) {
+        signal(*self.group.lock(), what);
+    }
+}
+
+fn signal(group: Option<Pid>, signal: Signal) {
+    if let Some(group) = group {
+        // A group that is gone already needs no signal, so a failure says nothing new.
+        kill_process_group(group, signal).unwrap_or_default();
+    }
+}
+
+/// Waits until a child of ours has exited, and leaves it unreaped. There is no portable way to be woken for
+/// that, so it is looked at again and again; this is only done once its output has ended.
+async fn has_exited(leader: Option<Pid>) {
+    const LOOK: Duration = Duration::from_millis(5);
+    let Some(leader) = leader else { return };
+    let unreaped = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    while let Ok(None) = waitid(WaitId::Pid(leader), unreaped) {
+        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -451,5 +491,27 @@ async fn drain(mut stderr: impl AsyncBufRead + Unpin, log: Log) {
             Ok(0) | Err(_) => return,
             Ok(_) => log(&placet_engine::diagnostic::inert(String::from_utf8_lossy(&line).trim_end())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Launch {
+        let command = ["sh", "-c", script].map(str::to_owned).to_vec();
+        Launch { command, environment: Environment::Inherited, directory: None }
+    }
+
+    #[tokio::test]
+    async fn what_a_server_leaves_behind_ends_with_it_and_its_number_is_signalled_no_more() {
+        // The one that stays holds the server's stderr; when nobody does any more, the log is let go.
+        let (held, mut let_go) = mpsc::channel::<()>(1);
+        let log: Log = Arc::new(move |_| drop(held.try_send(())));
+        let (child, _inbox) = Child::start(&shell("sleep 1000 >/dev/null & exit 0"), log).unwrap();
+        timeout(Duration::from_secs(20), let_go.recv()).await.unwrap();
+        let over = async { child.gone.subscribe().wait_for(|life| *life == Life::Over).await.map(drop) };
+        timeout(Duration::from_secs(20), over).await.unwrap().unwrap();
+        assert_eq!(*child.group.lock(), None);
     }
 }

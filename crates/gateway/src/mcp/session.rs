@@ -50,6 +50,10 @@ use crate::{
     words,
 };
 
+/// Messages of the client that are taken before it is seen to that it reads what is said about them. Each leaves
+/// at most two frames without content in the queue.
+const QUEUED: usize = 65_536;
+
 /// What one connection is about, settled by the operator's file and the client's credential.
 pub struct Settings {
     /// Who proposes.
@@ -154,17 +158,28 @@ impl<S: Store> Session<S> {
     /// Serves the client until it is gone, then lets what is in flight end.
     pub async fn run(self: Arc<Self>, mut inbound: mpsc::Receiver<Inbound>) {
         let mut tasks = JoinSet::new();
+        let mut taken = 0_usize;
         loop {
             tokio::select! {
                 message = inbound.recv() => match message {
-                    Some(message) => self.take(message, &mut tasks).await,
+                    Some(message) => {
+                        self.take(message, &mut tasks).await;
+                        taken += 1;
+                        if taken.is_multiple_of(QUEUED) {
+                            // What is only queued for the client is bounded too, if it does not read at all.
+                            self.out.drained().await;
+                        }
+                    }
                     None => break,
                 },
                 // Reaped as they end; one that panicked has answered nothing and granted nothing.
                 Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
             }
         }
-        let ending = async { while tasks.join_next().await.is_some() {} };
+        let ending = async {
+            while tasks.join_next().await.is_some() {}
+            self.out.drained().await;
+        };
         if timeout(self.settings.drain, ending).await.is_err() {
             (self.settings.log)("calls in flight did not end in time; what has no answer is unknown");
         }
@@ -216,7 +231,7 @@ impl<S: Store> Session<S> {
             }
             Ok(FromClient::Answer { id, key, value }) => {
                 self.answered(&id, key, &value).await;
-                drop(self.out.done(seq).await);
+                self.out.done(seq);
             }
         }
     }
@@ -378,13 +393,12 @@ impl<S: Store> Session<S> {
     /// The last word on a request. A client that cancelled it hears no more of it.
     async fn finish(&self, asked: &Asked, line: &str) {
         let open = self.state.lock().open.remove(&asked.id).unwrap_or_default();
-        let said = if open.cancelled || asked.again {
-            self.out.done(asked.seq).await
+        if open.cancelled || asked.again {
+            self.out.done(asked.seq);
         } else {
-            self.out.answer(asked.seq, line).await
-        };
-        // A client that is gone hears nothing; what was decided and done is recorded all the same.
-        drop(said);
+            // A client that is gone hears nothing; what was decided and done is recorded all the same.
+            drop(self.out.answer(asked.seq, line).await);
+        }
     }
 
     fn shape(&self, method: &str) -> Shape {
@@ -411,7 +425,7 @@ impl<S: Store> Session<S> {
         match (method, child) {
             ("notifications/initialized", Some(child)) => {
                 drop(child.tell(&wire::notification(method, None)).await);
-                drop(self.out.keep(seq).await);
+                self.out.keep(seq);
             }
             ("notifications/cancelled", Some(child)) => {
                 let number = params.get("requestId").and_then(|id| {
@@ -433,7 +447,7 @@ impl<S: Store> Session<S> {
             // Nothing else that a client may tell concerns its server.
             _ => {}
         }
-        drop(self.out.done(seq).await);
+        self.out.done(seq);
     }
 }
 

@@ -92,7 +92,7 @@ impl<S: Store> Session<S> {
         }
         match wire::rewritten(&wire::without_ours(&result), without_tasks) {
             Ok(result) => {
-                drop(self.out.keep(asked.seq).await);
+                self.out.keep(asked.seq);
                 self.answer(asked, Ok(&result)).await;
             }
             Err(_) => {

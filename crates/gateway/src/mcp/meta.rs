@@ -137,6 +137,11 @@ pub fn capabilities(declared: &Json, requests: &BTreeSet<ServerRequest>) -> Resu
     Ok(kept.map(|(key, value)| (key.to_owned(), value.clone())).collect())
 }
 
+/// What a client with these capabilities can be asked.
+pub fn answers(capabilities: &Object) -> BTreeSet<&'static str> {
+    ["elicitation", "sampling", "roots"].into_iter().filter(|kind| capabilities.contains(kind)).collect()
+}
+
 /// The `_meta` of a request of our own in the newer era.
 pub fn our_own() -> String {
     format!("{{\"_meta\":{{\"{VERSION}\":\"{}\",\"{CAPABILITIES}\":{{}}}}}}", super::MODERN)

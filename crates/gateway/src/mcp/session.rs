@@ -190,6 +190,9 @@ impl<S: Store> Session<S> {
         // With the server gone, what still waits for it learns so at once.
         let rest = async { while tasks.join_next().await.is_some() {} };
         drop(timeout(Duration::from_secs(2), rest).await);
+        tasks.shutdown().await;
+        // One that was started meanwhile is nobody's any more.
+        self.replace(None);
     }
 
     async fn take(self: &Arc<Self>, message: Inbound, tasks: &mut JoinSet<()>) {
@@ -298,7 +301,6 @@ impl<S: Store> Session<S> {
             }
             (Some(Era::Modern) | None, Some(MODERN)) => {
                 let child = self.start(asked).await?;
-                self.state.lock().listed = None;
                 if method != "server/discover" && !self.knows_modern(asked, &child).await {
                     return None;
                 }
@@ -327,6 +329,27 @@ impl<S: Store> Session<S> {
         Some((state.era?, state.child.clone().filter(|child| !child.is_gone())?))
     }
 
+    /// Puts another server, or none, in the place of the one that is there, which is ended, and with it all that
+    /// was between it and the client: its list, its questions, what it was asked.
+    fn replace(&self, child: Option<&Arc<Child>>) {
+        let previous = {
+            let mut state = self.state.lock();
+            state.listed = None;
+            state.questions.clear();
+            state.progress.clear();
+            state.subscriptions.clear();
+            std::mem::replace(&mut state.child, child.cloned())
+        };
+        if let Some(previous) = previous {
+            previous.end_now();
+        }
+    }
+
+    /// Whether this is the server that the connection has now.
+    fn has(&self, child: &Arc<Child>) -> bool {
+        self.state.lock().child.as_ref().is_some_and(|current| Arc::ptr_eq(current, child))
+    }
+
     /// Tells a client which revisions are spoken.
     async fn unspoken(&self, asked: &Asked, what: &str, supported: &[&str]) {
         let supported = supported.iter().map(|revision| Json::from(*revision)).collect();
@@ -339,7 +362,7 @@ impl<S: Store> Session<S> {
     async fn start(self: &Arc<Self>, asked: &Asked) -> Option<Arc<Child>> {
         match Child::start(&self.settings.launch, Arc::clone(&self.settings.log)) {
             Ok((child, inbox)) => {
-                self.state.lock().child = Some(Arc::clone(&child));
+                self.replace(Some(&child));
                 tokio::spawn(Arc::clone(self).hear(Arc::downgrade(&child), inbox));
                 Some(child)
             }

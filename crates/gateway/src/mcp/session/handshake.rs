@@ -35,6 +35,8 @@ impl<S: Store> Session<S> {
             Ok(capabilities) => capabilities,
             Err(what) => return self.error(asked, -32602, &what).await,
         };
+        // One start at a time: of several that come at once the first begins, and the others find it begun.
+        let _one_at_a_time = self.starting.lock().await;
         let running = {
             let state = self.state.lock();
             state.era == Some(Era::Legacy) && state.child.as_ref().is_some_and(|child| !child.is_gone())
@@ -42,18 +44,11 @@ impl<S: Store> Session<S> {
         if running {
             return self.error(asked, -32600, "this connection is initialized already").await;
         }
-        let previous = {
+        self.replace(None);
+        {
             let mut state = self.state.lock();
             state.era = Some(Era::Legacy);
-            state.listed = None;
-            state.answers = ["elicitation", "sampling", "roots"]
-                .into_iter()
-                .filter(|capability| capabilities.contains(capability))
-                .collect();
-            state.child.take()
-        };
-        if let Some(previous) = previous {
-            previous.end_now();
+            state.answers = meta::answers(&capabilities);
         }
         let Some(child) = self.start(asked).await else { return };
         let client = params.get("clientInfo").cloned().unwrap_or_else(|| {
@@ -154,9 +149,10 @@ impl<S: Store> Session<S> {
 
     fn forget(&self, child: &Arc<Child>) {
         child.end_now();
-        let mut state = self.state.lock();
-        state.era = None;
-        state.child = None;
+        if self.has(child) {
+            self.replace(None);
+            self.state.lock().era = None;
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use placet_engine::{
     policy::{Catalogue, Tool},
 };
 
-use super::Era;
+use super::{Era, wire};
 
 /// What a client's request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ pub const NOTIFICATIONS: [&str; 9] = [
     "notifications/resources/updated",
     "notifications/resources/list_changed",
     "notifications/prompts/list_changed",
-    "notifications/tools/list_changed",
+    wire::TOOLS_CHANGED,
     "notifications/subscriptions/acknowledged",
     "notifications/elicitation/complete",
 ];

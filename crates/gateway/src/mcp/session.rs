@@ -113,7 +113,7 @@ pub struct Session<S> {
 struct State {
     era: Option<Era>,
     child: Option<Arc<Child>>,
-    listed: Option<Arc<Listing>>,
+    listed: Option<Listed>,
     learned: bool,
     /// The client's requests that are not answered yet.
     open: HashMap<Id, Open>,
@@ -132,6 +132,14 @@ struct State {
 struct Open {
     number: Option<u64>,
     cancelled: bool,
+}
+
+/// What this connection's server offers, as far as it has not said since that this changed.
+#[derive(Clone, Debug)]
+struct Listed {
+    listing: Arc<Listing>,
+    /// How often the server had said that its tools changed when its list was asked for.
+    changes: u64,
 }
 
 /// Where and how one request is to be answered.

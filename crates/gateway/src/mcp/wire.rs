@@ -10,6 +10,9 @@ use placet_engine::json::{Json, Limits, Object, ParseError, parse, raw, write_st
 /// The prefix of `_meta` keys that are ours alone.
 pub const OURS: &str = "dev.placet/";
 
+/// What a server says when its tools have changed.
+pub const TOOLS_CHANGED: &str = "notifications/tools/list_changed";
+
 /// What a server may send in one message.
 pub const FROM_SERVER: Limits = Limits { bytes: 64 << 20, depth: 128, members: 100_000, key_bytes: 64 << 10 };
 

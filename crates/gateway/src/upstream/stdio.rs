@@ -18,10 +18,10 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use placet_engine::{
     limits,
-    permit::{Durability, Permit},
+    permit::{Durability, Lapse, Permit},
 };
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::{
@@ -122,6 +122,9 @@ pub struct Child {
     stdin: AsyncMutex<Option<pipe::Sender>>,
     waiting: Mutex<HashMap<u64, oneshot::Sender<Result<Response, Unreadable>>>>,
     next: AtomicU64,
+    /// How often it has said that its tools changed. Raised as soon as that is read, and held for reading while a
+    /// call's first byte is written: so no call of a tool as it was listed before leaves afterwards.
+    changes: RwLock<u64>,
     gone: watch::Sender<Life>,
     /// The process group, whose number is its leader's. None once the leader is about to be reaped: from then
     /// on the number may be somebody else's, so no signal goes to it.
@@ -171,6 +174,7 @@ impl Child {
             stdin: AsyncMutex::new(Some(stdin)),
             waiting: Mutex::default(),
             next: AtomicU64::new(1),
+            changes: RwLock::new(0),
             gone: watch::Sender::new(Life::Serves),
             group: Mutex::new(group),
         });
@@ -188,6 +192,11 @@ impl Child {
     /// A number for a request that nobody has used on this server.
     pub fn number(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// How often it has said that its tools changed.
+    pub fn changes(&self) -> u64 {
+        *self.changes.read()
     }
 
     /// Asks for something that reaches no tool.
@@ -242,10 +251,14 @@ impl Child {
     }
 
     /// Sends one call, spending its permit on the first byte, and waits for the answer.
+    ///
+    /// A call of a tool of a list is only sent while the server has said no more often that its tools `changed`
+    /// than before that list was asked for.
     pub async fn call<D: Durability>(
         &self,
         number: u64,
         line: &str,
+        changed: Option<u64>,
         permit: Permit<D>,
         latch: &Latch,
         clock: &dyn Clock,
@@ -254,7 +267,7 @@ impl Child {
             Ok(answer) => answer,
             Err(Gone(why)) => return Sent::Nothing(NotSent::Unavailable(why)),
         };
-        let sent = self.send(line, permit, latch, clock).await;
+        let sent = self.send(line, changed, permit, latch, clock).await;
         if let Some(early) = sent {
             self.waiting.lock().remove(&number);
             return early;
@@ -275,6 +288,7 @@ impl Child {
     async fn send<D: Durability>(
         &self,
         line: &str,
+        changed: Option<u64>,
         mut permit: Permit<D>,
         latch: &Latch,
         clock: &dyn Clock,
@@ -292,15 +306,24 @@ impl Child {
                 Ok(Err(_)) => return gone(),
                 Err(_) => return unread(),
             }
-            let first = latch.pass(permit, clock.now(), |_| match stdin.try_write(&bytes) {
-                Ok(count) => Some(Ok(count)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-                Err(error) => Some(Err(error)),
+            let first = latch.pass(permit, clock.now(), |_| {
+                let changes = self.changes.read();
+                if changed.is_some_and(|changed| changed != *changes) {
+                    return Some(First::OtherTools);
+                }
+                match stdin.try_write(&bytes) {
+                    Ok(count) => Some(First::Written(count)),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+                    // Not one byte was taken: a pipe whose reader is gone refuses whole.
+                    Err(_) => Some(First::Gone),
+                }
             });
             match first {
-                Passage::Passed(Ok(count)) => break count,
-                // Not one byte was taken: a pipe whose reader is gone refuses whole.
-                Passage::Passed(Err(_)) => return gone(),
+                Passage::Passed(First::Written(count)) => break count,
+                Passage::Passed(First::OtherTools) => {
+                    return Some(Sent::Nothing(NotSent::Lapsed(Lapse::Moved)));
+                }
+                Passage::Passed(First::Gone) => return gone(),
                 Passage::Lapsed(lapse) => return Some(Sent::Nothing(NotSent::Lapsed(lapse))),
                 Passage::Blocked(back) => permit = back,
             }
@@ -369,6 +392,9 @@ impl Child {
                     Unasked::Request { id: id.to_owned(), method, params: params.map(str::to_owned) }
                 }
                 Ok(FromServer::Notification { method, params }) => {
+                    if method == wire::TOOLS_CHANGED {
+                        *self.changes.write() += 1;
+                    }
                     Unasked::Notification { method, params: params.map(str::to_owned) }
                 }
                 // Not a message: some servers print on stdout. It reaches nobody, but whoever waits for an answer
@@ -479,6 +505,14 @@ pub enum Sent {
     Nothing(NotSent),
     /// It was sent, and no answer came.
     NoAnswer(String),
+}
+
+/// What became of writing a call's first byte.
+enum First {
+    Written(usize),
+    /// The list that the call was judged by is not the server's any more.
+    OtherTools,
+    Gone,
 }
 
 /// Reads a server's stderr to its end, so that it never blocks on it.

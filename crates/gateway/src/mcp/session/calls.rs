@@ -1,6 +1,9 @@
 //! Calls: what an agent proposes, judged by the gate and carried by this connection's server.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use placet_engine::{
     call::{Call, Mode, Proposal},
@@ -18,7 +21,7 @@ use placet_engine::{
 };
 use placet_store::Store;
 
-use super::{Asked, Session, integer, with_meta};
+use super::{Asked, Listed, Session, integer, with_meta};
 use crate::{
     gate::{Answer, Reply},
     latch::Latch,
@@ -39,6 +42,11 @@ use crate::{
 
 /// Pages of a server's list that are read before it counts as endless.
 const PAGES: usize = 1_000;
+
+/// How often a list is read, or a call proposed, while the server keeps saying that its tools changed.
+const READINGS: usize = 3;
+
+const RESTLESS: &str = "its list of tools changes all the time";
 
 impl<S: Store> Session<S> {
     /// One proposed call, the whole way.
@@ -66,25 +74,50 @@ impl<S: Store> Session<S> {
                 (Object::new(), Some(format!("`arguments` must be an object, not {}", other.kind())))
             }
         };
-        let listing = match self.listing(child).await {
-            Ok(listing) => listing,
-            Err(why) => {
-                return self.unjudged(asked, "tools/call", DenyReason::UpstreamUnavailable(why)).await;
-            }
-        };
         // A name that no tool can have is a tool that does not exist: judged, refused and recorded like one.
         let tool = name.parse().unwrap_or_else(|_| ToolName::of_method("not-a-name"));
-        with_meta(&mut params, meta.toward_server, None);
         let action = Action::new(self.settings.server.clone(), tool);
-        let offer = match (listing.offer(&action.tool), misfit) {
-            (Offer::Accepted(_), Some(problem)) => Offer::Misfit(problem.into()),
-            (offer, _) => offer,
-        };
+        with_meta(&mut params, meta.toward_server, None);
         let shape = Shape::ToolResult { modern: era == Era::Modern };
-        let proposal = self.proposal(action, arguments, params, meta.mode);
-        let through = Through { session: self, child, asked, shape, name: &name, progress: meta.progress };
-        let reply = self.gate.handle(proposal, || offer.clone(), &through).await;
-        self.reply(asked, shape, &name, reply).await;
+        for _ in 0..READINGS {
+            let listed = match self.listing(child).await {
+                Ok(listed) => listed,
+                Err(why) => {
+                    return self.unjudged(asked, "tools/call", DenyReason::UpstreamUnavailable(why)).await;
+                }
+            };
+            let offer = match (listed.listing.offer(&action.tool), &misfit) {
+                (Offer::Accepted(_), Some(problem)) => Offer::Misfit(problem.as_str().into()),
+                (offer, _) => offer,
+            };
+            // Asked each time that the call is judged: a server that has said that its tools changed offers
+            // nothing that was accepted until its list has been read again.
+            let outdated = AtomicBool::new(false);
+            let offer = || {
+                if child.changes() == listed.changes {
+                    return offer.clone();
+                }
+                outdated.store(true, Ordering::Relaxed);
+                Offer::Changed
+            };
+            let through = Through {
+                session: self,
+                child,
+                asked,
+                shape,
+                name: &name,
+                progress: meta.progress.clone(),
+                changes: Some(listed.changes),
+            };
+            let proposal = self.proposal(action.clone(), arguments.clone(), params.clone(), meta.mode);
+            let reply = self.gate.handle(proposal, offer, &through).await;
+            let again = matches!(&reply.answer, Answer::Refused(denial) if denial.reason == DenyReason::ToolChanged);
+            if !(again && outdated.into_inner()) {
+                return self.reply(asked, shape, &name, reply).await;
+            }
+        }
+        let why = DenyReason::UpstreamUnavailable(RESTLESS.to_owned());
+        self.unjudged(asked, "tools/call", why).await;
     }
 
     /// A method that needs `read` on the server, judged as a call of the action that stands for it.
@@ -115,6 +148,7 @@ impl<S: Store> Session<S> {
             shape: Shape::Error,
             name: method,
             progress: meta.progress,
+            changes: None,
         };
         let reply = self.gate.handle(proposal, offer, &through).await;
         self.reply(asked, Shape::Error, method, reply).await;
@@ -158,7 +192,7 @@ impl<S: Store> Session<S> {
             return self.error(asked, -32602, "this list has one page, so there is no cursor").await;
         }
         let listing = match self.listing(child).await {
-            Ok(listing) => listing,
+            Ok(listed) => listed.listing,
             Err(why) => {
                 let what = format!("server `{}`: {why}", self.settings.server);
                 return self.error(asked, -32603, &what).await;
@@ -183,23 +217,55 @@ impl<S: Store> Session<S> {
     }
 
     /// What this connection's server offers, read anew after each start and each change.
-    async fn listing(self: &Arc<Self>, child: &Arc<Child>) -> Result<Arc<Listing>, String> {
-        if let Some(listing) = self.state.lock().listed.clone() {
-            return Ok(listing);
+    async fn listing(self: &Arc<Self>, child: &Arc<Child>) -> Result<Listed, String> {
+        if let Some(listed) = self.listed(child) {
+            return Ok(listed);
         }
         let _one_at_a_time = self.listing.lock().await;
-        if let Some(listing) = self.state.lock().listed.clone() {
-            return Ok(listing);
+        if let Some(listed) = self.listed(child) {
+            return Ok(listed);
         }
-        let entries = self.fetch(child).await?;
-        self.learn(&entries).await?;
+        for _ in 0..READINGS {
+            let changes = child.changes();
+            let entries = self.fetch(child).await?;
+            // A list that changed while it was read is no list: its pages may be of different ones.
+            if child.changes() != changes {
+                continue;
+            }
+            self.learn(&entries).await?;
+            let listing = Arc::new(self.hold_against(&entries));
+            self.tell_news(&listing).await;
+            let listed = Listed { listing, changes };
+            let mut state = self.state.lock();
+            if !state.child.as_ref().is_some_and(|current| Arc::ptr_eq(current, child)) {
+                return Err("it was started again meanwhile".to_owned());
+            }
+            state.listed = Some(listed.clone());
+            // If it has changed since, nobody is served by it: see `listed`.
+            return Ok(listed);
+        }
+        Err(RESTLESS.to_owned())
+    }
+
+    /// What was listed by this very server, if it has not said since that it changed.
+    fn listed(&self, child: &Arc<Child>) -> Option<Listed> {
+        let state = self.state.lock();
+        let current = state.child.as_ref().is_some_and(|current| Arc::ptr_eq(current, child));
+        state.listed.clone().filter(|listed| current && listed.changes == child.changes())
+    }
+
+    fn hold_against(&self, entries: &[String]) -> Listing {
         let engine = self.gate.engine().clone();
         let has_level = |tool: &ToolName| {
             let action = Action::new(self.settings.server.clone(), tool.clone());
             engine.policy().level(&action).is_some()
         };
-        let listing = Arc::new(self.settings.book.hold_against(&entries, has_level));
-        for (finding, tools) in self.settings.book.news(&listing) {
+        self.settings.book.hold_against(entries, has_level)
+    }
+
+    /// Tells a person, and the record, what of a list is not callable and why.
+    async fn tell_news(&self, listing: &Listing) {
+        for (finding, tools) in self.settings.book.news(listing) {
             let server = &self.settings.server;
             (self.settings.log)(&format!("server `{server}`: {finding}: {}", tools.join(", ")));
             let record = Record::new(
@@ -214,8 +280,6 @@ impl<S: Store> Session<S> {
             // The finding stands whether or not it could be recorded: these tools are not callable.
             drop(self.gate.note(record).await);
         }
-        self.state.lock().listed = Some(Arc::clone(&listing));
-        Ok(listing)
     }
 
     /// All pages of the server's list.
@@ -274,6 +338,8 @@ struct Through<'a, S> {
     shape: Shape,
     name: &'a str,
     progress: Option<String>,
+    /// For a tool of a list: how often the server had said that its tools changed when it was read.
+    changes: Option<u64>,
 }
 
 impl<S: Store> Upstream for Through<'_, S> {
@@ -316,7 +382,7 @@ impl<S: Store> Through<'_, S> {
         }
         let line = wire::request(&number.to_string(), method, &self.params(call, number));
         let clock = Arc::clone(self.session.gate.clock());
-        match self.child.call(number, &line, permit, latch, &*clock).await {
+        match self.child.call(number, &line, self.changes, permit, latch, &*clock).await {
             Sent::Answered(response) => self.judge(response),
             Sent::Nothing(not_sent) => Ran::NotSent(not_sent),
             Sent::NoAnswer(why) => Ran::NoAnswer(why),

@@ -110,11 +110,12 @@ impl<S: Store> Session<S> {
         if !methods::NOTIFICATIONS.contains(&method) {
             return;
         }
-        if method == "notifications/tools/list_changed" {
+        if method == wire::TOOLS_CHANGED {
             // A server that says so again before anybody looked has said nothing new.
             let known = self.state.lock().listed.take().is_some();
             if known {
-                // If that cannot be kept, calls are refused for the same reason.
+                // Calls of this connection are held against its own server's word, at the latch. This makes what
+                // others decided lapse too; a store that cannot keep it keeps no decision either.
                 drop(self.gate.catalogue_changed(&self.settings.server).await);
             }
         }

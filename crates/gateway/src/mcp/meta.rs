@@ -34,6 +34,8 @@ pub struct Meta {
     pub progress: Option<String>,
     /// The revision, where the request names it.
     pub version: Option<String>,
+    /// What the client can be asked during this request, as far as its server may ask.
+    pub answers: BTreeSet<&'static str>,
     /// What goes on to the server.
     pub toward_server: Object,
 }
@@ -48,7 +50,13 @@ pub fn read(
     listed: &[String],
     requests: &BTreeSet<ServerRequest>,
 ) -> Result<Meta, String> {
-    let mut read = Meta { mode: Mode::Live, progress: None, version: None, toward_server: Object::new() };
+    let mut read = Meta {
+        mode: Mode::Live,
+        progress: None,
+        version: None,
+        answers: BTreeSet::new(),
+        toward_server: Object::new(),
+    };
     let meta = match meta {
         None => return Ok(read),
         Some(Json::Object(meta)) => meta,
@@ -77,7 +85,9 @@ pub fn read(
                 ));
             }
             CAPABILITIES => {
-                read.toward_server.insert(key, capabilities(value, requests)?);
+                let capabilities = capabilities(value, requests)?;
+                read.answers = answers(&capabilities);
+                read.toward_server.insert(key, capabilities);
             }
             _ if key.starts_with(PROTOCOL)
                 || TRACE.contains(&key)

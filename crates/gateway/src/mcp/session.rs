@@ -4,16 +4,17 @@
 //! concerns the caller alone is relayed; everything else is refused. Toward the client a server's results go
 //! through as they are, less what claims to be ours.
 //!
-//! Start at [`Session::run`]. A call's way is in `calls`, the beginning of a connection in `handshake`, and what
-//! the server sends unasked in `server`.
+//! Start at [`Session::run`]. A call's way is in `calls`, the beginning of a connection in `handshake`, what the
+//! server sends unasked in `server`, and what it asks for in its results in `inputs`.
 
 mod calls;
 mod handshake;
+mod inputs;
 mod server;
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, atomic::AtomicU64},
+    sync::Arc,
     time::Duration,
 };
 
@@ -106,7 +107,6 @@ pub struct Session<S> {
     listing: AsyncMutex<()>,
     /// One start of the server at a time.
     starting: AsyncMutex<()>,
-    asked: AtomicU64,
 }
 
 #[derive(Default)]
@@ -123,8 +123,10 @@ struct State {
     subscriptions: HashMap<u64, String>,
     /// Questions of the server that the client has not answered: ours to theirs.
     questions: HashMap<String, String>,
-    /// What the client can be asked, as it said itself.
+    /// What the client can be asked, as it said itself at the beginning.
     answers: BTreeSet<&'static str>,
+    /// What the server asked for in its results.
+    inputs: inputs::Inputs,
 }
 
 /// A request of the client that is not answered yet.
@@ -159,7 +161,6 @@ impl<S: Store> Session<S> {
             state: Mutex::default(),
             listing: AsyncMutex::default(),
             starting: AsyncMutex::default(),
-            asked: AtomicU64::new(1),
         })
     }
 
@@ -273,7 +274,7 @@ impl<S: Store> Session<S> {
         match row.needs {
             Needs::Call => self.call(asked, era, &child, params, meta).await,
             Needs::Tools => self.tools(asked, era, &child, &params).await,
-            Needs::Read(name) => self.read(asked, &child, name, params, meta).await,
+            Needs::Read(name) => self.read(asked, era, &child, name, params, meta).await,
             Needs::Nothing if method == "server/discover" => self.discover(asked, &child, meta).await,
             Needs::Nothing if method == "ping" => self.answer(asked, Ok("{}")).await,
             Needs::Nothing => self.relay(asked, &child, row, params, meta).await,
@@ -344,6 +345,7 @@ impl<S: Store> Session<S> {
             let mut state = self.state.lock();
             state.listed = None;
             state.questions.clear();
+            state.inputs.clear();
             state.progress.clear();
             state.subscriptions.clear();
             std::mem::replace(&mut state.child, child.cloned())

@@ -1,8 +1,11 @@
 //! Calls: what an agent proposes, judged by the gate and carried by this connection's server.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use placet_engine::{
@@ -13,7 +16,7 @@ use placet_engine::{
     level::Level,
     names::{Action, ToolName},
     permit::{Durability, Permit},
-    policy::config::{Integers, ServerRequest},
+    policy::config::Integers,
     record::{Kind, Record},
     schema::Schema,
     state::Ending,
@@ -21,7 +24,11 @@ use placet_engine::{
 };
 use placet_store::Store;
 
-use super::{Asked, Listed, Session, integer, with_meta};
+use super::{
+    Asked, Listed, Session,
+    inputs::{self, Input},
+    integer, with_meta,
+};
 use crate::{
     gate::{Answer, Reply},
     latch::Latch,
@@ -77,6 +84,12 @@ impl<S: Store> Session<S> {
         // A name that no tool can have is a tool that does not exist: judged, refused and recorded like one.
         let tool = name.parse().unwrap_or_else(|_| ToolName::of_method("not-a-name"));
         let action = Action::new(self.settings.server.clone(), tool);
+        let taken = self.state.lock().inputs.take(&action, &params);
+        let input = match taken {
+            Ok(input) => input,
+            Err(what) => return self.error(asked, -32602, &what).await,
+        };
+        let answers = self.answers(era, &meta);
         with_meta(&mut params, meta.toward_server, None);
         let shape = Shape::ToolResult { modern: era == Era::Modern };
         for _ in 0..READINGS {
@@ -108,11 +121,15 @@ impl<S: Store> Session<S> {
                 name: &name,
                 progress: meta.progress.clone(),
                 changes: Some(listed.changes),
+                answers: answers.clone(),
+                modern: era == Era::Modern,
             };
             let proposal = self.proposal(action.clone(), arguments.clone(), params.clone(), meta.mode);
             let reply = self.gate.handle(proposal, offer, &through).await;
-            let again = matches!(&reply.answer, Answer::Refused(denial) if denial.reason == DenyReason::ToolChanged);
+            let again =
+                matches!(&reply.answer, Answer::Refused(denial) if denial.reason == DenyReason::ToolChanged);
             if !(again && outdated.into_inner()) {
+                self.unanswered(input, &reply.answer);
                 return self.reply(asked, shape, &name, reply).await;
             }
         }
@@ -124,6 +141,7 @@ impl<S: Store> Session<S> {
     pub(super) async fn read(
         self: &Arc<Self>,
         asked: &Asked,
+        era: Era,
         child: &Arc<Child>,
         method: &'static str,
         params: Object,
@@ -137,9 +155,15 @@ impl<S: Store> Session<S> {
             Some(definition) if readable => Offer::Accepted(Arc::clone(definition)),
             Some(_) | None => Offer::Absent,
         };
+        let action = methods::action(&self.settings.server, method);
+        let taken = self.state.lock().inputs.take(&action, &params);
+        let input = match taken {
+            Ok(input) => input,
+            Err(what) => return self.error(asked, -32602, &what).await,
+        };
+        let answers = self.answers(era, &meta);
         let mut beside = Object::new();
         with_meta(&mut beside, meta.toward_server, None);
-        let action = methods::action(&self.settings.server, method);
         let proposal = self.proposal(action, params, beside, meta.mode);
         let through = Through {
             session: self,
@@ -149,9 +173,32 @@ impl<S: Store> Session<S> {
             name: method,
             progress: meta.progress,
             changes: None,
+            answers,
+            modern: era == Era::Modern,
         };
         let reply = self.gate.handle(proposal, offer, &through).await;
+        self.unanswered(input, &reply.answer);
         self.reply(asked, Shape::Error, method, reply).await;
+    }
+
+    /// What the client of a request can be asked: as the request says, in the newer era.
+    fn answers(&self, era: Era, meta: &Meta) -> BTreeSet<&'static str> {
+        match era {
+            Era::Legacy => self.state.lock().answers.clone(),
+            Era::Modern => meta.answers.clone(),
+        }
+    }
+
+    /// An answer that did not reach the server can be given again.
+    fn unanswered(&self, input: Option<Input>, answer: &Answer<Response>) {
+        match answer {
+            Answer::Ran(_) | Answer::Unknown => {}
+            Answer::Refused(_) | Answer::Waiting(_) | Answer::Planned(_) => {
+                if let Some(input) = input {
+                    self.state.lock().inputs.ask(input);
+                }
+            }
+        }
     }
 
     fn proposal(&self, action: Action, arguments: Object, beside: Object, mode: Mode) -> Proposal {
@@ -340,6 +387,9 @@ struct Through<'a, S> {
     progress: Option<String>,
     /// For a tool of a list: how often the server had said that its tools changed when it was read.
     changes: Option<u64>,
+    /// What the client can be asked.
+    answers: BTreeSet<&'static str>,
+    modern: bool,
 }
 
 impl<S: Store> Upstream for Through<'_, S> {
@@ -383,7 +433,7 @@ impl<S: Store> Through<'_, S> {
         let line = wire::request(&number.to_string(), method, &self.params(call, number));
         let clock = Arc::clone(self.session.gate.clock());
         match self.child.call(number, &line, self.changes, permit, latch, &*clock).await {
-            Sent::Answered(response) => self.judge(response),
+            Sent::Answered(response) => self.judge(call, response),
             Sent::Nothing(not_sent) => Ran::NotSent(not_sent),
             Sent::NoAnswer(why) => Ran::NoAnswer(why),
         }
@@ -434,58 +484,46 @@ impl<S: Store> Through<'_, S> {
         }
     }
 
-    /// What a server's answer means for the record, and whether the client may see it.
-    fn judge(&self, response: Response) -> Ran<Response> {
-        let (bytes, ending, note) = match &response {
+    /// What a server's answer means for the record, and what of it the client may see.
+    fn judge(&self, call: &Call, response: Response) -> Ran<Response> {
+        let (ending, note) = match &response {
             Response::Error(error) => {
                 let code = wire::member(error, "code").unwrap_or("none");
-                (error.len(), Ending::Failed, Some(format!("the server answered with error {code}")))
+                (Ending::Failed, Some(format!("the server answered with error {}", wire::clipped(code))))
             }
-            Response::Result(result) if asks_for_input(result) => {
-                let allowed = self.may_ask(result);
-                let note = if allowed {
-                    "the server asks for input first"
-                } else {
-                    "the server asked for input that it may not ask for"
+            Response::Result(result) if inputs::asks(result) => {
+                let Some((shown, input)) = self.session.shown(&call.action, result, &self.answers) else {
+                    return self.unaskable("the server asked for input that it may not ask for");
                 };
-                if !allowed {
-                    let error = "{\"code\":-32603,\"message\":\"the server asked for input that it may not ask for\"}";
-                    return Ran::Answered {
-                        output: Response::Error(error.to_owned()),
-                        outcome: Outcome { ending: Ending::Failed, note: Some(note.to_owned()), bytes: None },
-                    };
-                }
-                (result.len(), Ending::Failed, Some(note.to_owned()))
+                self.session.state.lock().inputs.ask(input);
+                let note = Some("the server asks for input first".to_owned());
+                let outcome = Outcome { ending: Ending::Failed, note, bytes: Some(shown.len()) };
+                return Ran::Answered { output: Response::Result(shown), outcome };
+            }
+            // Of a member that stands twice nobody knows which one the client takes, so such a result could ask
+            // for input unseen.
+            Response::Result(result) if self.modern && wire::is_ambiguous(result) => {
+                return self.unaskable("the server's result has a member twice");
             }
             Response::Result(result) if wire::member(result, "isError") == Some("true") => {
-                (result.len(), Ending::Failed, Some("the tool said that it failed".to_owned()))
+                (Ending::Failed, Some("the tool said that it failed".to_owned()))
             }
-            Response::Result(result) => (result.len(), Ending::Succeeded, None),
+            Response::Result(_) => (Ending::Succeeded, None),
         };
-        Ran::Answered { output: response, outcome: Outcome { ending, note, bytes: Some(bytes) } }
+        let bytes = match &response {
+            Response::Error(text) | Response::Result(text) => Some(text.len()),
+        };
+        Ran::Answered { output: response, outcome: Outcome { ending, note, bytes } }
     }
 
-    /// Whether everything that a result asks for is listed in the server's entry.
-    fn may_ask(&self, result: &str) -> bool {
-        let Some(requests) = wire::member(result, "inputRequests") else { return true };
-        let Ok(requests) = placet_engine::json::raw::members(requests, &wire::FROM_SERVER) else {
-            return false;
-        };
-        requests.iter().all(|request| {
-            let method = wire::member(request.value, "method").and_then(wire::text);
-            let kind = match method.as_deref() {
-                Some("elicitation/create") => ServerRequest::Elicitation,
-                Some("sampling/createMessage") => ServerRequest::Sampling,
-                Some("roots/list") => ServerRequest::Roots,
-                _ => return false,
-            };
-            self.session.settings.requests.contains(&kind)
-        })
+    /// The answer in place of one that the client may not see.
+    fn unaskable(&self, why: &str) -> Ran<Response> {
+        let error = Object::from([("code", Json::from(-32603)), ("message", Json::from(why))]);
+        Ran::Answered {
+            output: Response::Error(Json::Object(error).compact()),
+            outcome: Outcome { ending: Ending::Failed, note: Some(why.to_owned()), bytes: None },
+        }
     }
-}
-
-fn asks_for_input(result: &str) -> bool {
-    wire::member(result, "resultType").and_then(wire::text).as_deref() == Some("input_required")
 }
 
 /// The definition of methods that are judged by nothing but policy.

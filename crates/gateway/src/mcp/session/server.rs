@@ -3,7 +3,7 @@
 //! A question reaches the client only if the operator's entry lists its kind, the client said that it can
 //! answer it, and a request of the client is in flight. Its answer goes to this server alone, once.
 
-use std::sync::{Arc, Weak, atomic::Ordering};
+use std::sync::{Arc, Weak};
 
 use placet_engine::{
     json::Json,
@@ -22,11 +22,29 @@ use crate::{
 /// Questions that may wait for one client at a time.
 const QUESTIONS: usize = 64;
 
+/// The kinds of questions: what the client must be able to do, and what the server's entry must list.
+pub(super) fn kind(method: &str) -> Option<(&'static str, ServerRequest)> {
+    Some(match method {
+        "elicitation/create" => ("elicitation", ServerRequest::Elicitation),
+        "sampling/createMessage" => ("sampling", ServerRequest::Sampling),
+        "roots/list" => ("roots", ServerRequest::Roots),
+        _ => return None,
+    })
+}
+
+/// An identifier of a question that no other question has, of this process or of an earlier one: a late answer
+/// to that must answer nothing here. None where the system has no randomness.
+fn unguessable() -> Option<String> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(format!("\"placet-{:016x}\"", u64::from_be_bytes(bytes)))
+}
+
 impl<S: Store> Session<S> {
     /// Listens to one server until it ends.
     pub(super) async fn hear(self: Arc<Self>, child: Weak<Child>, mut inbox: mpsc::Receiver<Unasked>) {
         while let Some(unasked) = inbox.recv().await {
-            let Some(child) = child.upgrade() else { return };
+            let Some(child) = child.upgrade().filter(|child| self.has(child)) else { return };
             match unasked {
                 Unasked::Request { id, method, params } => {
                     self.question(&child, id, &method, params.as_deref()).await;
@@ -36,22 +54,20 @@ impl<S: Store> Session<S> {
         }
     }
 
-    async fn question(&self, child: &Child, id: String, method: &str, params: Option<&str>) {
+    async fn question(&self, child: &Arc<Child>, id: String, method: &str, params: Option<&str>) {
         if method == "ping" {
             drop(child.tell(&wire::answer(&id, Ok("{}"))).await);
             return;
         }
-        let kind = match method {
-            "elicitation/create" => Some(("elicitation", ServerRequest::Elicitation)),
-            "sampling/createMessage" => Some(("sampling", ServerRequest::Sampling)),
-            "roots/list" => Some(("roots", ServerRequest::Roots)),
-            _ => None,
-        };
-        let ours = format!("\"placet-{}\"", self.asked.fetch_add(1, Ordering::Relaxed));
-        let asked = kind.is_some_and(|(capability, kind)| {
+        // A question that cannot be read as it will be shown is not asked.
+        let params = self.introduced(method, &wire::without_ours(params.unwrap_or("{}")));
+        let ours = unguessable();
+        let asked = kind(method).zip(params.as_ref()).zip(ours.as_ref());
+        let asked = asked.is_some_and(|(((capability, kind), _), ours)| {
             let mut state = self.state.lock();
             let may = self.settings.requests.contains(&kind)
                 && state.answers.contains(capability)
+                && state.child.as_ref().is_some_and(|current| Arc::ptr_eq(current, child))
                 && !state.open.is_empty()
                 && state.questions.len() < QUESTIONS;
             if may {
@@ -71,27 +87,26 @@ impl<S: Store> Session<S> {
             ],
         );
         let recorded = self.gate.note(record).await.is_ok();
-        let params = params.map(|params| self.introduced(method, &wire::without_ours(params)));
-        if asked && recorded {
-            let line = wire::request(&ours, method, params.as_deref().unwrap_or("{}"));
-            if self.out.tell(&line).await.is_ok() {
+        if let (true, Some(params), Some(ours)) = (asked, params, ours) {
+            if recorded && self.out.tell(&wire::request(&ours, method, &params)).await.is_ok() {
                 return;
             }
+            self.state.lock().questions.remove(&ours);
         }
-        self.state.lock().questions.remove(&ours);
         let line = wire::error(&id, -32601, "the client does not answer this here", None);
         drop(child.tell(&line).await);
     }
 
-    /// A question that is shown to a person begins with who asks.
-    fn introduced(&self, method: &str, params: &str) -> String {
-        let named = |key: &str, value: &str| {
-            let message = wire::text(value).filter(|_| key == "message" && method == "elicitation/create")?;
-            let mut text = String::new();
-            placet_engine::json::write_string(&format!("[{}] {message}", self.settings.server), &mut text);
-            Some(text)
-        };
-        wire::rewritten(params, named).unwrap_or_else(|_| "{}".to_owned())
+    /// A question that is shown to a person begins with who asks; none if what it says cannot be read.
+    pub(super) fn introduced(&self, method: &str, params: &str) -> Option<String> {
+        if method != "elicitation/create" {
+            // Still one object whose keys stand once, so that everybody reads the same.
+            return wire::rewritten(params, |_, _| None).ok();
+        }
+        let message = wire::member(params, "message").and_then(wire::text)?;
+        let mut text = String::new();
+        placet_engine::json::write_string(&format!("[{}] {message}", self.settings.server), &mut text);
+        wire::rewritten(params, |key, _| (key == "message").then(|| text.clone())).ok()
     }
 
     /// The client's answer to a question. One that nobody asked reaches nobody.

@@ -43,6 +43,7 @@ use super::{
     methods::{self, Method, Needs},
     out::Out,
     refusal::{self, Shape},
+    uris,
     wire::{self, FromClient, Id},
 };
 use crate::{
@@ -260,11 +261,7 @@ impl<S: Store> Session<S> {
             Ok(meta) => meta,
             Err(what) => return self.error(asked, -32602, &what).await,
         };
-        if let Some(unknown) = params.keys().find(|key| !row.params.contains(key)) {
-            let what = format!(
-                "`{}` is not a parameter of `{method}` here",
-                placet_engine::diagnostic::inert(unknown)
-            );
+        if let Err(what) = row.check(&params) {
             return self.error(asked, -32602, &what).await;
         }
         let Some((era, child)) = self.ready(asked, method, &meta).await else { return };
@@ -274,7 +271,7 @@ impl<S: Store> Session<S> {
         match row.needs {
             Needs::Call => self.call(asked, era, &child, params, meta).await,
             Needs::Tools => self.tools(asked, era, &child, &params).await,
-            Needs::Read(name) => self.read(asked, era, &child, name, params, meta).await,
+            Needs::Read => self.read(asked, era, &child, row, params, meta).await,
             Needs::Nothing if method == "server/discover" => self.discover(asked, &child, meta).await,
             Needs::Nothing if method == "ping" => self.answer(asked, Ok("{}")).await,
             Needs::Nothing => self.relay(asked, &child, row, params, meta).await,
@@ -387,6 +384,15 @@ impl<S: Store> Session<S> {
 
     /// Relays a request that reaches no tool.
     async fn relay(&self, asked: &Asked, child: &Arc<Child>, row: &Method, mut params: Object, meta: Meta) {
+        if !self.readable(row, &params) {
+            return self.error(asked, -32602, "this resource is not one of this agent's").await;
+        }
+        // What is not judged is not sent under a stop either: a cursor is as good as a letter.
+        match self.gate.standing().await {
+            Ok(None) => {}
+            Ok(Some(stop)) => return self.unjudged(asked, row.name, DenyReason::Stopped(stop.since)).await,
+            Err(_) => return self.unjudged(asked, row.name, DenyReason::StoreUnavailable).await,
+        }
         let number = child.number();
         self.sent_as(&asked.id, number, meta.progress.as_deref());
         with_meta(&mut params, meta.toward_server, meta.progress.is_some().then_some(number));
@@ -406,6 +412,11 @@ impl<S: Store> Session<S> {
                 self.error(asked, -32603, &what).await;
             }
         }
+    }
+
+    /// Whether a request names only resources that the operator lets be read.
+    fn readable(&self, row: &Method, params: &Object) -> bool {
+        self.settings.resources.as_ref().is_none_or(|globs| uris::allowed(globs, row, params))
     }
 
     async fn answer(&self, asked: &Asked, outcome: Result<&str, &str>) {

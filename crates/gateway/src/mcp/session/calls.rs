@@ -36,7 +36,7 @@ use crate::{
         Era,
         catalog::{self, Listing},
         meta::{self, Meta},
-        methods,
+        methods::{self, Method},
         refusal::{self, Shape},
         wire,
     },
@@ -143,18 +143,16 @@ impl<S: Store> Session<S> {
         asked: &Asked,
         era: Era,
         child: &Arc<Child>,
-        method: &'static str,
+        row: &'static Method,
         params: Object,
         meta: Meta,
     ) {
-        let readable = match (&self.settings.resources, params.get("uri").and_then(Json::as_str)) {
-            (Some(globs), Some(uri)) => globs.iter().any(|glob| fits(glob, uri)),
-            (Some(_) | None, _) => true,
-        };
+        let readable = self.readable(row, &params);
         let offer = || match anything() {
             Some(definition) if readable => Offer::Accepted(Arc::clone(definition)),
             Some(_) | None => Offer::Absent,
         };
+        let method = row.name;
         let action = methods::action(&self.settings.server, method);
         let taken = self.state.lock().inputs.take(&action, &params);
         let input = match taken {
@@ -535,33 +533,6 @@ fn anything() -> Option<&'static Arc<Definition>> {
         Some(Arc::new(Definition { name: ToolName::of_method("any"), schema, shape: none, whole: none }))
     };
     ANYTHING.get_or_init(make).as_ref()
-}
-
-/// Whether a URI fits a glob: `*` is any run of characters, `?` one.
-fn fits(glob: &str, uri: &str) -> bool {
-    let (glob, uri): (Vec<char>, Vec<char>) = (glob.chars().collect(), uri.chars().collect());
-    let (mut at, mut upto, mut star) = (0, 0, None);
-    while upto < uri.len() {
-        match glob.get(at) {
-            Some('*') => {
-                star = Some((at, upto));
-                at += 1;
-            }
-            Some(wanted) if *wanted == '?' || Some(wanted) == uri.get(upto) => {
-                at += 1;
-                upto += 1;
-            }
-            _ => match star {
-                Some((before, taken)) => {
-                    star = Some((before, taken + 1));
-                    at = before + 1;
-                    upto = taken + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    glob.get(at..).unwrap_or_default().iter().all(|left| *left == '*')
 }
 
 /// The first integer that programs with doubles would round.

@@ -28,7 +28,7 @@ use tokio::{
     io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::unix::pipe,
     process::Command,
-    sync::{Mutex as AsyncMutex, mpsc, oneshot, watch},
+    sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
     time::timeout,
 };
 
@@ -51,8 +51,10 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a server is given to leave by itself, and then after being asked to.
 const LEAVE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(1)];
 
-/// Messages of a server that may wait to be looked at; then its output is left unread.
+/// Messages of a server that may wait to be looked at, and bytes of them; then its output is left unread. A
+/// single one may be longer, and then waits alone.
 const INBOX: usize = 256;
+const INBOX_BYTES: u32 = 8 << 20;
 
 /// How a server is started.
 #[derive(Clone, Debug)]
@@ -110,6 +112,19 @@ pub enum Unasked {
     },
 }
 
+/// What a server sends unasked, in the order in which it came.
+pub struct Inbox {
+    messages: mpsc::Receiver<(Unasked, OwnedSemaphorePermit)>,
+}
+
+impl Inbox {
+    /// The next message; none when the server has ended.
+    pub async fn next(&mut self) -> Option<Unasked> {
+        // Its room is free once it is taken: there is one at a time outside.
+        self.messages.recv().await.map(|(unasked, _room)| unasked)
+    }
+}
+
 /// An answer came that cannot be read.
 struct Unreadable;
 
@@ -148,7 +163,7 @@ impl Child {
     /// # Errors
     ///
     /// If it cannot be started.
-    pub fn start(launch: &Launch, log: Log) -> io::Result<(Arc<Self>, mpsc::Receiver<Unasked>)> {
+    pub fn start(launch: &Launch, log: Log) -> io::Result<(Arc<Self>, Inbox)> {
         let [program, arguments @ ..] = launch.command.as_slice() else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no command to start"));
         };
@@ -178,10 +193,10 @@ impl Child {
             gone: watch::Sender::new(Life::Serves),
             group: Mutex::new(group),
         });
-        let (unasked, inbox) = mpsc::channel(INBOX);
+        let (unasked, messages) = mpsc::channel(INBOX);
         tokio::spawn(Arc::clone(&child).listen(BufReader::with_capacity(64 << 10, stdout), unasked, process));
         tokio::spawn(drain(BufReader::new(stderr), log));
-        Ok((child, inbox))
+        Ok((child, Inbox { messages }))
     }
 
     /// Whether it can still be asked anything.
@@ -356,10 +371,11 @@ impl Child {
     async fn listen(
         self: Arc<Self>,
         mut stdout: impl AsyncBufRead + Unpin,
-        unasked: mpsc::Sender<Unasked>,
+        unasked: mpsc::Sender<(Unasked, OwnedSemaphorePermit)>,
         mut process: tokio::process::Child,
     ) {
         let mut line = Vec::new();
+        let room = Arc::new(Semaphore::new(INBOX_BYTES as usize));
         loop {
             line.clear();
             let limit = wire::FROM_SERVER.bytes as u64;
@@ -404,7 +420,9 @@ impl Child {
                     continue;
                 }
             };
-            if unasked.send(unexpected).await.is_err() {
+            let bytes = u32::try_from(text.len()).unwrap_or(u32::MAX).min(INBOX_BYTES);
+            let Ok(room) = Arc::clone(&room).acquire_many_owned(bytes).await else { break };
+            if unasked.send((unexpected, room)).await.is_err() {
                 break;
             }
         }

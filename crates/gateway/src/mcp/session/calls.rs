@@ -6,6 +6,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use placet_engine::{
@@ -23,6 +24,7 @@ use placet_engine::{
     tool::{Definition, Offer, Shape as Digest},
 };
 use placet_store::Store;
+use tokio::time::timeout;
 
 use super::{
     Asked, Listed, Session,
@@ -49,6 +51,13 @@ use crate::{
 
 /// Pages of a server's list that are read before it counts as endless.
 const PAGES: usize = 1_000;
+
+/// Tools of a list, and bytes of it: more than a model could look through.
+const ENTRIES: usize = 4_096;
+const ENTRY_BYTES: usize = 16 << 20;
+
+/// How long all pages of a list may take.
+const LISTING_DEADLINE: Duration = Duration::from_secs(120);
 
 /// How often a list is read, or a call proposed, while the server keeps saying that its tools changed.
 const READINGS: usize = 3;
@@ -272,13 +281,14 @@ impl<S: Store> Session<S> {
         }
         for _ in 0..READINGS {
             let changes = child.changes();
-            let entries = self.fetch(child).await?;
+            let fetched = timeout(LISTING_DEADLINE, self.fetch(child)).await;
+            let entries = fetched.map_err(|_| "its list of tools does not end".to_owned())??;
             // A list that changed while it was read is no list: its pages may be of different ones.
             if child.changes() != changes {
                 continue;
             }
             self.learn(&entries).await?;
-            let listing = Arc::new(self.hold_against(&entries));
+            let listing = Arc::new(self.hold_against(entries).await?);
             self.tell_news(&listing).await;
             let listed = Listed { listing, changes };
             let mut state = self.state.lock();
@@ -299,13 +309,16 @@ impl<S: Store> Session<S> {
         state.listed.clone().filter(|listed| current && listed.changes == child.changes())
     }
 
-    fn hold_against(&self, entries: &[String]) -> Listing {
+    /// Holds a list against the book, on a thread where nobody else waits.
+    async fn hold_against(&self, entries: Vec<String>) -> Result<Listing, String> {
         let engine = self.gate.engine().clone();
-        let has_level = |tool: &ToolName| {
-            let action = Action::new(self.settings.server.clone(), tool.clone());
-            engine.policy().level(&action).is_some()
-        };
-        self.settings.book.hold_against(entries, has_level)
+        let (server, book) = (self.settings.server.clone(), Arc::clone(&self.settings.book));
+        let holding = tokio::task::spawn_blocking(move || {
+            let has_level =
+                |tool: &ToolName| engine.policy().level(&Action::new(server.clone(), tool.clone())).is_some();
+            book.hold_against(&entries, has_level)
+        });
+        holding.await.map_err(|_| "its list of tools cannot be read".to_owned())
     }
 
     /// Tells a person, and the record, what of a list is not callable and why.
@@ -331,6 +344,7 @@ impl<S: Store> Session<S> {
     async fn fetch(&self, child: &Child) -> Result<Vec<String>, String> {
         let modern = self.state.lock().era == Some(Era::Modern);
         let mut entries = Vec::new();
+        let mut bytes = 0;
         let mut cursor: Option<String> = None;
         for _ in 0..PAGES {
             let mut params = if modern { meta::our_own() } else { "{}".to_owned() };
@@ -351,7 +365,16 @@ impl<S: Store> Session<S> {
                 Ok(Response::Error(_)) => return Err("it does not list its tools".to_owned()),
                 Err(Gone(why)) => return Err(why),
             };
-            let (page, next) = catalog::page(&result).ok_or("its list of tools cannot be read")?;
+            bytes += result.len();
+            let (page, next) = match bytes {
+                0..=ENTRY_BYTES => catalog::page(&result).ok_or("its list of tools cannot be read")?,
+                _ => (Vec::new(), None),
+            };
+            if entries.len() + page.len() > ENTRIES || bytes > ENTRY_BYTES {
+                return Err(format!(
+                    "its list of tools has more than {ENTRIES} entries or {ENTRY_BYTES} bytes"
+                ));
+            }
             entries.extend(page);
             match next {
                 Some(next) => cursor = Some(next),

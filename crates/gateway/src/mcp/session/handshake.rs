@@ -21,8 +21,7 @@ impl<S: Store> Session<S> {
     pub(super) async fn initialize(self: &Arc<Self>, asked: &Asked, params: Object) {
         let allowed = ["protocolVersion", "capabilities", "clientInfo", "_meta"];
         if let Some(unknown) = params.keys().find(|key| !allowed.contains(key)) {
-            let what =
-                format!("`{}` is not a parameter of `initialize`", placet_engine::diagnostic::inert(unknown));
+            let what = format!("`{}` is not a parameter of `initialize`", wire::clipped(unknown));
             return self.error(asked, -32602, &what).await;
         }
         let Some(wanted) = params.get("protocolVersion").and_then(Json::as_str) else {
@@ -68,7 +67,7 @@ impl<S: Store> Session<S> {
                 let what = format!(
                     "server `{}` does not begin with `initialize`; it may speak only revision {MODERN}: {}",
                     self.settings.server,
-                    placet_engine::diagnostic::inert(&said)
+                    wire::clipped(&said)
                 );
                 return self.refuse_era(asked, &child, -32603, &what).await;
             }

@@ -11,12 +11,11 @@ use placet_engine::{
     record::{Kind, Record},
 };
 use placet_store::Store;
-use tokio::sync::mpsc;
 
 use super::Session;
 use crate::{
     mcp::{methods, wire, wire::Id},
-    upstream::stdio::{Child, Unasked},
+    upstream::stdio::{Child, Inbox, Unasked},
 };
 
 /// Questions that may wait for one client at a time.
@@ -42,8 +41,8 @@ fn unguessable() -> Option<String> {
 
 impl<S: Store> Session<S> {
     /// Listens to one server until it ends.
-    pub(super) async fn hear(self: Arc<Self>, child: Weak<Child>, mut inbox: mpsc::Receiver<Unasked>) {
-        while let Some(unasked) = inbox.recv().await {
+    pub(super) async fn hear(self: Arc<Self>, child: Weak<Child>, mut inbox: Inbox) {
+        while let Some(unasked) = inbox.next().await {
             let Some(child) = child.upgrade().filter(|child| self.has(child)) else { return };
             match unasked {
                 Unasked::Request { id, method, params } => {
@@ -82,7 +81,7 @@ impl<S: Store> Session<S> {
             [
                 ("server", Json::from(self.settings.server.as_str())),
                 ("client", Json::from(self.settings.client.as_str())),
-                ("method", Json::from(placet_engine::diagnostic::inert(method).into_owned())),
+                ("method", Json::from(wire::clipped(method))),
                 ("decision", Json::from(if asked { "allow" } else { "deny" })),
             ],
         );

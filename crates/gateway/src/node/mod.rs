@@ -141,17 +141,39 @@ fn listen(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// Bytes of the log; then it is put aside as `node.log.1`, in the place of the one before, and begun anew.
+const LOG_BYTES: u64 = 8 << 20;
+
 /// Lines for a person, each with its time, at the end of a file.
 fn log_to(path: &Path) -> std::io::Result<Log> {
     use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let file = fs::File::options().append(true).create(true).mode(0o600).open(path)?;
-    let file = Mutex::new(file);
+    let path = path.to_owned();
+    let file = open_log(&path)?;
+    let bytes = file.metadata()?.len();
+    let log = Mutex::new((file, bytes));
     Ok(Arc::new(move |line| {
         let now = SystemClock.now().wall;
-        // A log that cannot be written is no reason to stop: what counts is in the store.
-        writeln!(file.lock(), "{now} {}", placet_engine::diagnostic::inert(line)).unwrap_or_default();
+        let line = format!("{now} {}\n", placet_engine::diagnostic::inert(line));
+        let mut log = log.lock();
+        let (file, bytes) = &mut *log;
+        if *bytes + line.len() as u64 > LOG_BYTES {
+            let aside = fs::rename(&path, path.with_extension("log.1")).and_then(|()| open_log(&path));
+            match aside {
+                Ok(fresh) => *file = fresh,
+                // A log that cannot be put aside is not kept: what counts is in the store.
+                Err(_) => file.set_len(0).unwrap_or_default(),
+            }
+            *bytes = 0;
+        }
+        *bytes += line.len() as u64;
+        // A log that cannot be written is no reason to stop.
+        file.write_all(line.as_bytes()).unwrap_or_default();
     }))
+}
+
+fn open_log(path: &Path) -> std::io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    fs::File::options().append(true).create(true).mode(0o600).open(path)
 }
 
 impl Node {
@@ -238,5 +260,26 @@ impl Drop for Present {
     fn drop(&mut self) {
         self.0.attached.fetch_sub(1, Ordering::AcqRel);
         self.0.changed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_does_not_grow_without_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node.log");
+        let log = log_to(&path).unwrap();
+        let line = "x".repeat(64 << 10);
+        (0..4 * LOG_BYTES / (64 << 10)).for_each(|_| log(&line));
+        log("the last");
+        let mut files: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
+        files.sort();
+        assert_eq!(files, [path.clone(), folder.path().join("node.log.1")]);
+        assert!(files.iter().all(|file| file.metadata().unwrap().len() <= LOG_BYTES));
+        assert!(fs::read_to_string(&path).unwrap().ends_with("the last\n"));
     }
 }

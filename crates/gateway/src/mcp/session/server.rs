@@ -3,7 +3,10 @@
 //! A question reaches the client only if the operator's entry lists its kind, the client said that it can
 //! answer it, and a request of the client is in flight. Its answer goes to this server alone, once.
 
-use std::sync::{Arc, Weak};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use placet_engine::{
     json::Json,
@@ -11,6 +14,7 @@ use placet_engine::{
     record::{Kind, Record},
 };
 use placet_store::Store;
+use tokio::time::{Instant, sleep_until};
 
 use super::Session;
 use crate::{
@@ -20,6 +24,27 @@ use crate::{
 
 /// Questions that may wait for one client at a time.
 const QUESTIONS: usize = 64;
+
+/// What a server may ask, and tell that reaches nobody or makes work, in one second. Beyond that it is ended:
+/// nobody means to be asked a thousand things.
+const NOISE: usize = 1_000;
+
+/// What a server said in the present second.
+struct Noise {
+    until: Instant,
+    all: usize,
+    refused: usize,
+    /// Refused questions without a record yet, and the last one's method.
+    unrecorded: usize,
+    method: String,
+}
+
+impl Noise {
+    fn begun() -> Self {
+        let until = Instant::now() + Duration::from_secs(1);
+        Self { until, all: 0, refused: 0, unrecorded: 0, method: String::new() }
+    }
+}
 
 /// The kinds of questions: what the client must be able to do, and what the server's entry must list.
 pub(super) fn kind(method: &str) -> Option<(&'static str, ServerRequest)> {
@@ -42,18 +67,54 @@ fn unguessable() -> Option<String> {
 impl<S: Store> Session<S> {
     /// Listens to one server until it ends.
     pub(super) async fn hear(self: Arc<Self>, child: Weak<Child>, mut inbox: Inbox) {
-        while let Some(unasked) = inbox.next().await {
-            let Some(child) = child.upgrade().filter(|child| self.has(child)) else { return };
+        let mut noise = Noise::begun();
+        loop {
+            let unasked = tokio::select! {
+                unasked = inbox.next() => unasked,
+                () = sleep_until(noise.until), if noise.unrecorded > 0 => {
+                    self.sum_up(&noise).await;
+                    noise = Noise::begun();
+                    continue;
+                }
+            };
+            let Some(unasked) = unasked else { break };
+            let Some(child) = child.upgrade().filter(|child| self.has(child)) else { break };
+            if Instant::now() >= noise.until {
+                self.sum_up(&noise).await;
+                noise = Noise::begun();
+            }
             match unasked {
                 Unasked::Request { id, method, params } => {
-                    self.question(&child, id, &method, params.as_deref()).await;
+                    self.question(&child, id, &method, params.as_deref(), &mut noise).await;
                 }
-                Unasked::Notification { method, params } => self.news(&method, params.as_deref()).await,
+                Unasked::Notification { method, params } => {
+                    if method == wire::TOOLS_CHANGED || !methods::NOTIFICATIONS.contains(&&*method) {
+                        noise.all += 1;
+                    }
+                    self.news(&method, params.as_deref()).await;
+                }
+            }
+            if noise.all > NOISE {
+                let server = &self.settings.server;
+                (self.settings.log)(&format!(
+                    "server `{server}` asks and tells more than {NOISE} things a second, so it is ended"
+                ));
+                child.end_now();
+                break;
             }
         }
+        self.sum_up(&noise).await;
     }
 
-    async fn question(&self, child: &Arc<Child>, id: String, method: &str, params: Option<&str>) {
+    async fn question(
+        &self,
+        child: &Arc<Child>,
+        id: String,
+        method: &str,
+        params: Option<&str>,
+        noise: &mut Noise,
+    ) {
+        noise.all += 1;
         if method == "ping" {
             drop(child.tell(&wire::answer(&id, Ok("{}"))).await);
             return;
@@ -74,6 +135,33 @@ impl<S: Store> Session<S> {
             }
             may
         });
+        if let (true, Some(params), Some(ours)) = (asked, params, ours) {
+            let recorded = self.record(method, "allow", 1).await;
+            if recorded && self.out.tell(&wire::request(&ours, method, &params)).await.is_ok() {
+                return;
+            }
+            self.state.lock().questions.remove(&ours);
+        } else if noise.refused == 0 {
+            self.record(method, "deny", 1).await;
+            noise.refused += 1;
+        } else {
+            // A server that asks without pause fills no disk: the rest of a second is one record.
+            noise.refused += 1;
+            noise.unrecorded += 1;
+            noise.method = wire::clipped(method);
+        }
+        let line = wire::error(&id, -32601, "the client does not answer this here", None);
+        drop(child.tell(&line).await);
+    }
+
+    async fn sum_up(&self, noise: &Noise) {
+        if noise.unrecorded > 0 {
+            self.record(&noise.method, "deny", noise.unrecorded).await;
+        }
+    }
+
+    /// Keeps what became of questions; false if that could not be kept.
+    async fn record(&self, method: &str, decision: &str, count: usize) -> bool {
         let now = self.gate.clock().now().wall;
         let record = Record::new(
             Kind::Request,
@@ -82,18 +170,11 @@ impl<S: Store> Session<S> {
                 ("server", Json::from(self.settings.server.as_str())),
                 ("client", Json::from(self.settings.client.as_str())),
                 ("method", Json::from(wire::clipped(method))),
-                ("decision", Json::from(if asked { "allow" } else { "deny" })),
+                ("decision", Json::from(decision)),
+                ("count", Json::from(i64::try_from(count).unwrap_or(i64::MAX))),
             ],
         );
-        let recorded = self.gate.note(record).await.is_ok();
-        if let (true, Some(params), Some(ours)) = (asked, params, ours) {
-            if recorded && self.out.tell(&wire::request(&ours, method, &params)).await.is_ok() {
-                return;
-            }
-            self.state.lock().questions.remove(&ours);
-        }
-        let line = wire::error(&id, -32601, "the client does not answer this here", None);
-        drop(child.tell(&line).await);
+        self.gate.note(record).await.is_ok()
     }
 
     /// A question that is shown to a person begins with who asks; none if what it says cannot be read.

@@ -127,7 +127,10 @@ impl PlaceArguments {
             let hint = match error {
                 PlaceError::NoConfig(_) => Some("`placet init` writes one; `--config FILE` names another"),
                 PlaceError::TooLong(_) => Some("set XDG_RUNTIME_DIR or `--state` to a shorter path"),
-                PlaceError::Config(..) | PlaceError::NoHome(_) | PlaceError::Folder(..) => None,
+                PlaceError::Config(..)
+                | PlaceError::NoHome(_)
+                | PlaceError::Homeless
+                | PlaceError::Folder(..) => None,
             };
             complain(&error.to_string(), hint);
             Exit::Config

@@ -2,12 +2,15 @@
 //!
 //! It holds the gate, and lets clients in by two sockets: agents' clients by `agent.sock`, with a credential
 //! that says who they are ([`agent`]); people's commands by `operator.sock` ([`operator`]). No request is
-//! served on both. It opens no port, and leaves after ten idle minutes.
+//! served on both, and people's are served by a thread of their own: whatever agents and servers keep busy, a stop
+//! is taken. While it lives it is on the list of the account's nodes ([`registry`]). It opens no port, and leaves
+//! after ten idle minutes.
 //!
 //! Start at [`serve`]; the other end of `agent.sock` is `crate::attach`.
 
 mod agent;
 pub mod operator;
+pub mod registry;
 
 use std::{
     collections::BTreeMap,
@@ -106,7 +109,7 @@ pub async fn serve(places: Places, ready: impl FnOnce()) -> Result<(), NodeError
     let log = log_to(&places.state.join("node.log")).map_err(|error| system(&error))?;
     warnings.iter().flat_map(|warnings| warnings.lines()).for_each(|line| log(line));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let latch = Latch::new(places.stop_files());
+    let latch = Latch::new(places.stop_files().map_err(|error| system(&error))?);
     let key: DigestKey = opened.store.key().clone();
     let gate = Gate::new(policy, opened.store, latch, key, clock, &opened.left_open)
         .await
@@ -124,9 +127,15 @@ pub async fn serve(places: Places, ready: impl FnOnce()) -> Result<(), NodeError
         changed: Notify::new(),
         ending: watch::Sender::new(false),
     });
+    let people = operator::Desk::open(Arc::clone(&node), operators).map_err(|error| system(&error))?;
+    let registration = registry::register(Some(&node.places)).map_err(|error| system(&error))?;
     (node.log)(&format!("node {} serves {}", std::process::id(), node.places.config.display()));
     ready();
-    Arc::clone(&node).run(agents, operators).await;
+    Arc::clone(&node).run(agents).await;
+    // Whoever is on the list answers: it leaves the list first, and before it lets go of the state directory,
+    // after which the socket's path is the next node's.
+    drop(registration);
+    people.close();
     node.gate.flush().await.map_err(|error| system(&error))
 }
 
@@ -177,7 +186,7 @@ fn open_log(path: &Path) -> std::io::Result<fs::File> {
 }
 
 impl Node {
-    async fn run(self: Arc<Self>, agents: UnixListener, operators: UnixListener) {
+    async fn run(self: Arc<Self>, agents: UnixListener) {
         let (Ok(mut interrupt), Ok(mut terminate)) =
             (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
         else {
@@ -190,9 +199,6 @@ impl Node {
                 stream = agents.accept() => if let Ok((stream, _)) = stream {
                     self.admit(stream, Surface::Agents);
                 },
-                stream = operators.accept() => if let Ok((stream, _)) = stream {
-                    self.admit(stream, Surface::People);
-                },
                 () = self.changed.notified() => {}
                 () = tokio::time::sleep(IDLE), if idle => break,
                 _ = ending.wait_for(|ending| *ending) => break,
@@ -202,11 +208,9 @@ impl Node {
         }
         (self.log)("node ends");
         self.ending.send_replace(true);
-        drop((agents, operators));
-        for socket in [self.places.agent_socket(), self.places.operator_socket()] {
-            // Whoever finds it connects to nobody and starts another node.
-            fs::remove_file(socket).unwrap_or_default();
-        }
+        drop(agents);
+        // Whoever finds it connects to nobody and starts another node.
+        fs::remove_file(self.places.agent_socket()).unwrap_or_default();
         let gone = async {
             while self.attached.load(Ordering::Acquire) > 0 {
                 self.changed.notified().await;

@@ -8,17 +8,62 @@ use std::{
     os::unix::net::UnixStream as Blocking,
     path::Path,
     sync::{Arc, atomic::Ordering},
+    thread::JoinHandle,
     time::Duration,
 };
 
 use placet_engine::json::{Json, Limits, Object, parse};
-use tokio::{io::AsyncWriteExt as _, net::UnixStream, time::timeout};
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::{UnixListener, UnixStream},
+    sync::watch,
+    time::timeout,
+};
 
-use super::Node;
+use super::{Node, Surface};
 use crate::frame::{Frame, Kind};
 
 /// How long either side may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The thread that takes people's commands.
+pub(super) struct Desk {
+    node: Arc<Node>,
+    closing: watch::Sender<bool>,
+    thread: JoinHandle<()>,
+}
+
+impl Desk {
+    /// Begins to take commands.
+    pub(super) fn open(node: Arc<Node>, listener: UnixListener) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let listener = listener.into_std()?;
+        let (closing, mut closed) = watch::channel(false);
+        let desk = Arc::clone(&node);
+        let serve = async move {
+            let Ok(listener) = UnixListener::from_std(listener) else { return };
+            loop {
+                tokio::select! {
+                    stream = listener.accept() => if let Ok((stream, _)) = stream {
+                        desk.admit(stream, Surface::People);
+                    },
+                    _ = closed.wait_for(|closed| *closed) => return,
+                }
+            }
+        };
+        let thread =
+            std::thread::Builder::new().name("operator".to_owned()).spawn(move || runtime.block_on(serve))?;
+        Ok(Self { node, closing, thread })
+    }
+
+    /// Takes no more commands.
+    pub(super) fn close(self) {
+        self.closing.send_replace(true);
+        // It is idle or ending; one that panicked has ended.
+        drop(self.thread.join());
+        std::fs::remove_file(self.node.places.operator_socket()).unwrap_or_default();
+    }
+}
 
 pub(super) async fn serve(node: &Arc<Node>, mut stream: UnixStream) {
     let command = match timeout(PATIENCE, Frame::receive(&mut stream)).await {

@@ -41,15 +41,17 @@ fn covered(globs: &[String], uri: &Json) -> bool {
 /// Whether a text has one reading as (a part of) a URI: no segment that goes up or stays, not even encoded, no
 /// separator in disguise, nothing that some readers of URIs leave out.
 fn is_plain(text: &str) -> bool {
+    if text.contains(' ') {
+        return false;
+    }
     let mut text = text.to_owned();
     for _ in 0..LAYERS {
-        let left_out = |letter: char| letter <= ' ' || letter == '\u{7f}';
-        if text.contains(left_out) || text.contains('\\') {
+        if text.contains(|letter: char| letter.is_control() || letter == '\\') {
             return false;
         }
         // Beyond `/`, what ends a segment for somebody: parameters, the query, the fragment, the scheme.
         let mut segments = text.split(['/', ';', '?', '#', ':']);
-        if segments.any(|segment| segment == "." || segment == "..") {
+        if segments.any(|segment| matches!(segment.trim(), "." | "..")) {
             return false;
         }
         match decoded(&text) {
@@ -144,6 +146,8 @@ mod tests {
             ("file:///srv/docs/..?a", false),
             ("file:///srv/docs/.\t./a", false),
             ("file:///srv/docs/.%09./a", false),
+            ("file:///srv/docs/..%20/a", false),
+            ("file:///srv/docs/a b", false),
             ("file:///srv/docs/a%00b", false),
         ] {
             assert_eq!(covered(&globs, &Json::from(uri)), wanted, "{uri:?}");

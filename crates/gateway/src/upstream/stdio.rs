@@ -559,7 +559,7 @@ mod tests {
     async fn what_a_server_leaves_behind_ends_with_it_and_its_number_is_signalled_no_more() {
         // The one that stays holds the server's stderr; when nobody does any more, the log is let go.
         let (held, mut let_go) = mpsc::channel::<()>(1);
-        let log: Log = Arc::new(move |_| drop(held.try_send(())));
+        let log: Log = Arc::new(move |_| held.try_send(()).unwrap_or_default());
         let (child, _inbox) = Child::start(&shell("sleep 1000 >/dev/null & exit 0"), log).unwrap();
         timeout(Duration::from_secs(20), let_go.recv()).await.unwrap();
         let over = async { child.gone.subscribe().wait_for(|life| *life == Life::Over).await.map(drop) };

@@ -398,6 +398,7 @@ impl<S: Store> Session<S> {
         with_meta(&mut params, meta.toward_server, meta.progress.is_some().then_some(number));
         let params = Json::Object(params).compact();
         let response = child.ask(number, row.name, &params, ASK_DEADLINE).await;
+        child.heard_out().await;
         self.state.lock().progress.remove(&number);
         self.pass(asked, response).await;
     }

@@ -115,13 +115,28 @@ pub enum Unasked {
 /// What a server sends unasked, in the order in which it came.
 pub struct Inbox {
     messages: mpsc::Receiver<(Unasked, OwnedSemaphorePermit)>,
+    /// How many have been looked at; whoever asks for the next is done with the one before.
+    heard: Arc<watch::Sender<u64>>,
+    outside: bool,
 }
 
 impl Inbox {
     /// The next message; none when the server has ended.
     pub async fn next(&mut self) -> Option<Unasked> {
+        if std::mem::take(&mut self.outside) {
+            self.heard.send_modify(|heard| *heard += 1);
+        }
         // Its room is free once it is taken: there is one at a time outside.
-        self.messages.recv().await.map(|(unasked, _room)| unasked)
+        let next = self.messages.recv().await.map(|(unasked, _room)| unasked);
+        self.outside = next.is_some();
+        next
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        // Nobody looks at anything any more, so nobody need wait for it.
+        self.heard.send_replace(u64::MAX);
     }
 }
 
@@ -140,6 +155,9 @@ pub struct Child {
     /// How often it has said that its tools changed. Raised as soon as that is read, and held for reading while a
     /// call's first byte is written: so no call of a tool as it was listed before leaves afterwards.
     changes: RwLock<u64>,
+    /// How many messages were put into the inbox, and how many of them have been looked at.
+    unasked: AtomicU64,
+    heard: Arc<watch::Sender<u64>>,
     gone: watch::Sender<Life>,
     /// The process group, whose number is its leader's. None once the leader is about to be reaped: from then
     /// on the number may be somebody else's, so no signal goes to it.
@@ -190,13 +208,16 @@ impl Child {
             waiting: Mutex::default(),
             next: AtomicU64::new(1),
             changes: RwLock::new(0),
+            unasked: AtomicU64::new(0),
+            heard: Arc::new(watch::Sender::new(0)),
             gone: watch::Sender::new(Life::Serves),
             group: Mutex::new(group),
         });
         let (unasked, messages) = mpsc::channel(INBOX);
         tokio::spawn(Arc::clone(&child).listen(BufReader::with_capacity(64 << 10, stdout), unasked, process));
         tokio::spawn(drain(BufReader::new(stderr), log));
-        Ok((child, Inbox { messages }))
+        let heard = Arc::clone(&child.heard);
+        Ok((child, Inbox { messages, heard, outside: false }))
     }
 
     /// Whether it can still be asked anything.
@@ -212,6 +233,15 @@ impl Child {
     /// How often it has said that its tools changed.
     pub fn changes(&self) -> u64 {
         *self.changes.read()
+    }
+
+    /// Waits until what it sent unasked so far has been looked at. What a server says before an answer, progress
+    /// above all, is to reach the client before it.
+    pub async fn heard_out(&self) {
+        let sent = self.unasked.load(Ordering::Acquire);
+        let mut heard = self.heard.subscribe();
+        // The one who looks may be waiting for the server to read, which has its own deadline.
+        drop(timeout(WRITE_DEADLINE, heard.wait_for(|heard| *heard >= sent)).await);
     }
 
     /// Asks for something that reaches no tool.
@@ -422,6 +452,7 @@ impl Child {
             };
             let bytes = u32::try_from(text.len()).unwrap_or(u32::MAX).min(INBOX_BYTES);
             let Ok(room) = Arc::clone(&room).acquire_many_owned(bytes).await else { break };
+            self.unasked.fetch_add(1, Ordering::AcqRel);
             if unasked.send((unexpected, room)).await.is_err() {
                 break;
             }

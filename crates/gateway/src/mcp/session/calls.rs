@@ -426,6 +426,7 @@ impl<S: Store> Upstream for Through<'_, S> {
             self.session.state.lock().subscriptions.insert(number, id);
         }
         let ran = self.send(&call, number, method, permit, latch).await;
+        self.child.heard_out().await;
         let mut state = self.session.state.lock();
         state.progress.remove(&number);
         state.subscriptions.remove(&number);

@@ -91,8 +91,7 @@ impl Desk {
             ("crm/send_mail", Level::Execute),
             ("crm/delete_user", Level::Delete),
         ];
-        let catalogue =
-            tools.into_iter().map(|(name, level)| (action(name), Tool::from(level))).collect();
+        let catalogue = tools.into_iter().map(|(name, level)| (action(name), Tool::from(level))).collect();
         let remit = Agent { levels: LevelSet::of([Level::Read, Level::Write]), ..Agent::default() };
         Self::new(Rules { agents: [(agent("support"), remit)].into(), ..Rules::default() }, catalogue)
     }

@@ -171,9 +171,10 @@ impl Budget {
     pub fn subject(&self, about: &Coordinates) -> Option<Arc<str>> {
         let subject = match &self.scope {
             BudgetScope::All => "all".to_owned(),
-            BudgetScope::Agent(name) => {
-                name.as_ref().is_none_or(|name| *name == about.agent).then(|| format!("agent:{}", about.agent))?
-            }
+            BudgetScope::Agent(name) => name
+                .as_ref()
+                .is_none_or(|name| *name == about.agent)
+                .then(|| format!("agent:{}", about.agent))?,
             BudgetScope::Team(name) => {
                 let team = about.team.as_ref()?;
                 name.as_ref().is_none_or(|name| name == team).then(|| format!("team:{team}"))?

@@ -30,10 +30,7 @@ use crate::{
     permit::{Bounds, Grant},
     policy::{
         Judged, Policy,
-        config::{
-            Control,
-            terms,
-        },
+        config::{Control, terms},
     },
     record::{Kind, Record},
     session::{HistoryEntry, SessionId, SessionKey, Status},
@@ -105,7 +102,8 @@ impl Engine {
     pub fn needs(&self, call: &Call, now: Now) -> Needs {
         let about = self.about(call, None);
         let terms = self.policy.tool(&call.action).map(|tool| &*tool.terms);
-        let claim = terms.and_then(|terms| once::claim(call, &terms.once, &self.secret, now.wall).ok().flatten());
+        let claim =
+            terms.and_then(|terms| once::claim(call, &terms.once, &self.secret, now.wall).ok().flatten());
         let counted = counting::counted(&self.policy, &about, now.wall);
         Needs {
             now: now.wall,
@@ -218,8 +216,9 @@ impl Engine {
             let claimed = known.remembered.key.as_ref();
             match once::held(claim, claimed, &call.agent, &call.client, now.wall) {
                 // It may have been claimed after the backup from which the store was restored.
-                Held::Free if now.wall < known.remembered.restored_at.plus(terms.once.within)
-                    && known.remembered.restored_at > Timestamp(0) =>
+                Held::Free
+                    if now.wall < known.remembered.restored_at.plus(terms.once.within)
+                        && known.remembered.restored_at > Timestamp(0) =>
                 {
                     return Err(deny(DenyReason::OutcomeUnknown(call.id)));
                 }
@@ -252,7 +251,16 @@ impl Engine {
                 controls.push(control);
             }
         }
-        Ok(Approved { level, terms, policies, controls, claim, holds: bill.holds, require, warnings: bill.warnings })
+        Ok(Approved {
+            level,
+            terms,
+            policies,
+            controls,
+            claim,
+            holds: bill.holds,
+            require,
+            warnings: bill.warnings,
+        })
     }
 
     fn allow(
@@ -263,7 +271,8 @@ impl Engine {
         about: Coordinates,
         approved: Approved<'_>,
     ) -> Verdict {
-        let Approved { level, terms, policies, controls: _, claim, holds, require: fits, warnings } = approved;
+        let Approved { level, terms, policies, controls: _, claim, holds, require: fits, warnings } =
+            approved;
         let generations = known.remembered.generations;
         let mut step = self.step(call, known, now, Some(level), Status::Allowed);
         step.labels = terms.labels.iter().cloned().collect();
@@ -272,7 +281,7 @@ impl Engine {
             .with("decision", "allow")
             .with("policies", list(&policies));
         if !holds.is_empty() {
-            record = record.with("holds", holds.iter().map(counting::shown).collect::<Vec<_>>());
+            record = record.with("holds", some(&holds, counting::shown));
         }
         if let Some(claim) = &claim {
             record = record
@@ -296,8 +305,7 @@ impl Engine {
             holds,
             claim,
         };
-        let mut require =
-            vec![Precondition::NoStop(about.clone()), Precondition::Generations(generations)];
+        let mut require = vec![Precondition::NoStop(about.clone()), Precondition::Generations(generations)];
         require.extend(fits);
         let durability = self.policy.durability();
         let flush = match level {
@@ -307,14 +315,8 @@ impl Engine {
         };
         let mut records = vec![record];
         records.extend(warnings);
-        let changes = Changes {
-            require,
-            step: Some(step),
-            intent: Some(intent),
-            flush,
-            records,
-            ..Changes::default()
-        };
+        let changes =
+            Changes { require, step: Some(step), intent: Some(intent), flush, records, ..Changes::default() };
         let bounds = Bounds { result_bytes: terms.result_max, deadline: terms.deadline };
         // How carefully it must be remembered, not whether it may run: that was Cedar's to say.
         let allowed = match level {
@@ -397,13 +399,12 @@ impl Engine {
             .with("decision", "plan")
             .with("policies", list(&policies));
         if !holds.is_empty() {
-            record = record.with("holds", holds.iter().map(counting::shown).collect::<Vec<_>>());
+            record = record.with("holds", some(&holds, counting::shown));
         }
         let own = |hold: &Hold| self.policy.budget(&hold.account.budget).is_some_and(|b| b.is_one_agents());
         let holds = holds.iter().filter(|hold| own(hold));
         let holds = holds.map(|hold| (hold.account.budget.clone(), hold.measure.clone(), hold.amount));
-        let plan =
-            Plan { action: call.action.clone(), level, policies, controls, holds: holds.collect() };
+        let plan = Plan { action: call.action.clone(), level, policies, controls, holds: holds.collect() };
         let changes = Changes { step: Some(step), records: vec![record], ..Changes::default() };
         Verdict { decision: Decision::Plan(plan), changes }
     }
@@ -530,5 +531,12 @@ fn accepted(offer: &Offer) -> Result<&Definition, DenyReason> {
 }
 
 fn list(policies: &[Arc<str>]) -> Vec<Json> {
-    policies.iter().map(|id| Json::from(&**id)).collect()
+    some(policies, |id| Json::from(crate::diagnostic::first_of(id, limits::WORDS_CHARS / 4)))
+}
+
+/// The first of many, and how many more there are: a record has a bound.
+fn some<T>(all: &[T], shown: impl Fn(&T) -> Json) -> Vec<Json> {
+    let more = all.len().saturating_sub(limits::LISTED);
+    let first = all.iter().take(limits::LISTED).map(shown);
+    first.chain((more > 0).then(|| Json::from(format!("and {more} more")))).collect()
 }

@@ -20,6 +20,15 @@ pub const SESSION_IDLE: Duration = Duration::from_secs(30 * 60);
 /// How long a session may last at all.
 pub const SESSION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The longest record, in bytes of its canonical text. The ledger's format would take eight times as much.
+pub const RECORD_BYTES: usize = 8 << 10;
+
+/// How many ids, holds or charges one record lists; of more it says how many.
+pub const LISTED: usize = 24;
+
+/// The longest text of a person, a server or a caller in a record, in characters.
+pub const WORDS_CHARS: usize = 512;
+
 /// At which of the same reads with the same answer, in a row, a loop is stopped.
 pub const LOOP_READS: u32 = 10;
 

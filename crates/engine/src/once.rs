@@ -126,7 +126,8 @@ pub fn claim(
     let action = call.action.to_string();
     let action = action.as_bytes();
     let arguments = call.arguments.canonical().as_bytes();
-    let fingerprint = || secret.digest([b"placet-call".as_slice(), action, arguments, call.mode.as_str().as_bytes()]);
+    let fingerprint =
+        || secret.digest([b"placet-call".as_slice(), action, arguments, call.mode.as_str().as_bytes()]);
     let made = |kind, key| Claim { key, fingerprint: fingerprint(), kind, until: now.plus(once.within) };
     // A dry run is no attempt: it takes no key, and is told of none.
     if call.mode != crate::call::Mode::Live {
@@ -143,7 +144,8 @@ pub fn claim(
         }
         (Key::Derived, None) => {
             let session = call.session.as_deref().unwrap_or_default().as_bytes();
-            let key = secret.digest([b"placet-derived".as_slice(), agent, client, session, action, arguments]);
+            let key =
+                secret.digest([b"placet-derived".as_slice(), agent, client, session, action, arguments]);
             Ok(Some(made(ClaimKind::Derived, key)))
         }
         (Key::By(paths), _) => {

@@ -72,8 +72,9 @@ fn engine() -> Engine {
         guards: vec![delete],
         approvers: [("oncall".parse().unwrap(), Approvers { expires: 600 * SECOND })].into(),
     };
-    let tools =
-        ALL.into_iter().map(|(name, level)| (name.parse().unwrap(), Tool { plans: name == PLANNING, ..Tool::from(level) }));
+    let tools = ALL
+        .into_iter()
+        .map(|(name, level)| (name.parse().unwrap(), Tool { plans: name == PLANNING, ..Tool::from(level) }));
     Engine::new(Policy::compile(rules, tools.collect()).unwrap())
 }
 

@@ -15,11 +15,18 @@ use std::{
 
 use placet_engine::{
     call::{CallId, DigestKey, DryRun, Mode, Proposal},
+    cost::{Amount, CostError},
     json::{Json, Limits, Object, parse},
     level::{Level, LevelSet},
-    names::{Action, AgentName, ClientName, NameError, ServerName, ToolName},
+    names::{Action, AgentName, BudgetName, ClientName, NameError, ServerName, ToolName, Unit},
     permit::{Durability, Receipt},
-    policy::{self, Catalogue, Policy, PolicyError, Rules, config},
+    policy::{
+        self, Catalogue, Policy, PolicyError, Rules,
+        config::{
+            self,
+            terms::{self, BudgetScope, Measure},
+        },
+    },
     session::{History, SessionKey},
     state::{Changes, Intent, Needs, Remembered},
     stop::{Leaves, Scope},
@@ -36,8 +43,15 @@ use crate::{
     clock::{Clock, SystemClock},
     gate::{self, AfterStop, Answer, Gate},
     latch::Latch,
+    mcp::meta,
+    sealer::Sealer,
+    sequencer::SequencerError,
     upstream::in_process::{Closures, InProcess},
     words::{self, Told},
+};
+pub use placet_engine::{
+    policy::config::terms::{Key, Once},
+    window::Window,
 };
 
 /// An agent and its remit.
@@ -82,6 +96,8 @@ pub struct Tool {
     name: String,
     schema: Value,
     closures: Closures,
+    terms: terms::Tool,
+    wrong: Option<CostError>,
 }
 
 impl Tool {
@@ -94,7 +110,34 @@ impl Tool {
             name: name.into(),
             schema: serde_json::json!({ "type": "object", "additionalProperties": false }),
             closures: Closures { level, run, plan: None },
+            terms: terms::Tool::from(level),
+            wrong: None,
         }
+    }
+
+    /// The most that a call costs in a unit, over its arguments: `"args.amount"`, `"len(args.to) * 0.02"`.
+    #[must_use]
+    pub fn cost(mut self, unit: &str, over: &str) -> Self {
+        match (unit.parse(), over.parse()) {
+            (Ok(unit), Ok(over)) => drop(self.terms.cost.insert(unit, over)),
+            (Err(error), _) => self.wrong = Some(CostError(NameError::to_string(&error))),
+            (_, Err(error)) => self.wrong = Some(error),
+        }
+        self
+    }
+
+    /// Whether the same call may happen twice.
+    #[must_use]
+    pub fn once(mut self, once: Once) -> Self {
+        self.terms.once = once;
+        self
+    }
+
+    /// Identical calls in a row are no loop.
+    #[must_use]
+    pub fn repeat(mut self) -> Self {
+        self.terms.repeat = true;
+        self
     }
 
     /// The JSON Schema of its arguments. Keys that it does not declare are refused.
@@ -127,11 +170,84 @@ impl Tool {
     }
 }
 
+/// How much may be spent.
+///
+/// ```
+/// use placet::{Budget, Window};
+/// let per_session = Budget::calls("calls of a run", 10).per(Window::Session);
+/// let money = Budget::spend("support", "usd", "500.00").of_agent("support").per(Window::Rolling(std::time::Duration::from_secs(86_400)));
+/// # drop((per_session, money));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Budget {
+    name: String,
+    scope: Option<String>,
+    per: Window,
+    measure: Result<Measure, CostError>,
+    cap: Result<Amount, CostError>,
+}
+
+impl Budget {
+    fn new(
+        name: impl Into<String>,
+        measure: Result<Measure, CostError>,
+        cap: Result<Amount, CostError>,
+    ) -> Self {
+        Self { name: name.into(), scope: None, per: Window::Total, measure, cap }
+    }
+
+    /// So many calls, of everybody together and for ever, unless it is said otherwise.
+    pub fn calls(name: impl Into<String>, count: u64) -> Self {
+        Self::new(name, Ok(Measure::Calls), Ok(Amount::whole(count)))
+    }
+
+    /// So much of a unit in which tools state their cost.
+    pub fn spend(name: impl Into<String>, unit: &str, cap: &str) -> Self {
+        let unit = unit.parse::<Unit>().map_err(|error| CostError(error.to_string()));
+        Self::new(name, unit.map(Measure::Cost), cap.parse())
+    }
+
+    /// Only the calls of this agent.
+    #[must_use]
+    pub fn of_agent(mut self, agent: impl Into<String>) -> Self {
+        self.scope = Some(agent.into());
+        self
+    }
+
+    /// Over which time it counts.
+    #[must_use]
+    pub fn per(mut self, per: Window) -> Self {
+        self.per = per;
+        self
+    }
+
+    fn build(self) -> Result<terms::Budget, BuildError> {
+        let wrong = |cause: CostError| BuildError::Terms(format!("budget `{}`: {cause}", self.name));
+        let name: BudgetName = self.name.parse().map_err(BuildError::Name)?;
+        let agent = self.scope.as_ref().map(|agent| agent.parse()).transpose().map_err(BuildError::Name)?;
+        Ok(terms::Budget {
+            name,
+            scope: match agent {
+                Some(agent) => BudgetScope::Agent(Some(agent)),
+                None => BudgetScope::All,
+            },
+            per: self.per.clone(),
+            measure: self.measure.clone().map_err(wrong)?,
+            cap: self.cap.clone().map_err(wrong)?,
+            over: terms::Over::Deny,
+            warn: terms::Budget::WARN.to_vec(),
+            unpriced_denied: false,
+            line: 0,
+        })
+    }
+}
+
 /// Collects agents and tools.
 #[derive(Default)]
 pub struct Builder {
     agents: Vec<Agent>,
     tools: Vec<Tool>,
+    budgets: Vec<Budget>,
     state: Option<PathBuf>,
     clock: Option<Arc<dyn Clock>>,
 }
@@ -157,12 +273,16 @@ pub enum BuildError {
         /// Why.
         cause: DefinitionError,
     },
+    /// A cost, a key or a budget that cannot be used; what is wrong.
+    Terms(String),
     /// The policy cannot be used.
     Policy(PolicyError),
     /// The state directory cannot be used.
     Open(OpenError),
     /// The store cannot be used.
     Store(StoreError),
+    /// The ledger cannot go on.
+    Ledger(SequencerError),
 }
 
 impl fmt::Display for BuildError {
@@ -174,9 +294,11 @@ impl fmt::Display for BuildError {
                 write!(f, "agent `{agent}` names the tool `{tool}`, which is not there")
             }
             BuildError::Schema { tool, cause } => write!(f, "tool `{tool}` cannot be used: {cause}"),
+            BuildError::Terms(what) => f.write_str(what),
             BuildError::Policy(error) => error.fmt(f),
             BuildError::Open(error) => error.fmt(f),
             BuildError::Store(error) => error.fmt(f),
+            BuildError::Ledger(error) => error.fmt(f),
         }
     }
 }
@@ -195,6 +317,13 @@ impl Builder {
     #[must_use]
     pub fn tool(mut self, tool: Tool) -> Self {
         self.tools.push(tool);
+        self
+    }
+
+    /// Adds a budget.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budgets.push(budget);
         self
     }
 
@@ -225,7 +354,13 @@ impl Builder {
         for tool in self.tools {
             let action = app(&tool.name)?;
             let definition = definition(&tool)?;
-            let entry = policy::Tool { plans: tool.closures.plan.is_some(), ..policy::Tool::from(tool.closures.level) };
+            if let Some(wrong) = &tool.wrong {
+                return Err(BuildError::Terms(format!("tool `{}`: {wrong}", tool.name)));
+            }
+            let entry = policy::Tool {
+                plans: tool.closures.plan.is_some(),
+                ..policy::Tool::from(tool.terms.clone())
+            };
             if catalogue.insert(action.clone(), entry).is_some() {
                 return Err(BuildError::Twice(tool.name));
             }
@@ -240,13 +375,28 @@ impl Builder {
                 return Err(BuildError::Twice(agent.name));
             }
         }
+        for budget in self.budgets {
+            let budget = budget.build()?;
+            if rules.budgets.iter().any(|known| known.name == budget.name) {
+                return Err(BuildError::Twice(budget.name.to_string()));
+            }
+            rules.budgets.push(budget);
+        }
         let policy = Policy::compile(rules, catalogue).map_err(BuildError::Policy)?;
         let (store, key, left_open) = open(self.state.as_deref())?;
         let gate = Gate::new(policy, store, Latch::default(), key, Arc::clone(&clock), &left_open)
             .await
             .map_err(BuildError::Store)?;
+        let sealer = match &self.state {
+            Some(state) => {
+                let log = Arc::new(|_: &str| {});
+                Some(Sealer::start(state, Arc::clone(&clock), log).map_err(BuildError::Ledger)?)
+            }
+            None => None,
+        };
         let client = "app".parse().map_err(BuildError::Name)?;
-        Ok(Gateway { gate, tools: InProcess { tools: closures, clock }, definitions, client })
+        let tools = InProcess { tools: closures, clock };
+        Ok(Gateway { inner: Arc::new(Inner { gate, _sealer: sealer, tools, definitions, client }) })
     }
 }
 
@@ -360,7 +510,14 @@ impl Store for Kept {
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Clone)]
 pub struct Gateway {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    /// Ends before the store does.
+    _sealer: Option<Sealer>,
     gate: Gate<Kept>,
     tools: InProcess,
     definitions: BTreeMap<Action, Arc<Definition>>,
@@ -374,6 +531,11 @@ pub enum ExecuteError {
     UnknownAgent(String),
     /// The name of a run is over 128 characters.
     SessionName,
+    /// The key is none; what one is.
+    Key(String),
+    /// The call was cut off by a panic in our own code, or by the end of the runtime: what came of it is
+    /// recorded as unknown at the next start.
+    CutOff,
 }
 
 impl fmt::Display for ExecuteError {
@@ -381,6 +543,8 @@ impl fmt::Display for ExecuteError {
         match self {
             ExecuteError::UnknownAgent(name) => write!(f, "there is no agent `{name}`"),
             ExecuteError::SessionName => f.write_str("a session's name is at most 128 characters long"),
+            ExecuteError::Key(what) => f.write_str(what),
+            ExecuteError::CutOff => f.write_str("the call was cut off"),
         }
     }
 }
@@ -407,7 +571,24 @@ impl Gateway {
         action: &str,
         parameters: Value,
     ) -> Result<Reply, ExecuteError> {
-        self.propose(agent, session, action, parameters, Mode::Live).await
+        self.propose(agent, session, action, parameters, Mode::Live, None).await
+    }
+
+    /// The same under a key of the caller's own: proposed again under it, the call is not made again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Gateway::execute`], and if the key cannot be one.
+    pub async fn execute_once(
+        &self,
+        agent: &str,
+        session: &str,
+        action: &str,
+        parameters: Value,
+        key: &str,
+    ) -> Result<Reply, ExecuteError> {
+        let key = meta::caller_key(&Json::from(key)).map_err(ExecuteError::Key)?;
+        self.propose(agent, session, action, parameters, Mode::Live, Some(key)).await
     }
 
     /// The same as a dry run: the tool says what it would do, and nothing is done.
@@ -422,7 +603,7 @@ impl Gateway {
         action: &str,
         parameters: Value,
     ) -> Result<Reply, ExecuteError> {
-        self.propose(agent, session, action, parameters, Mode::DryRun(DryRun::Tool)).await
+        self.propose(agent, session, action, parameters, Mode::DryRun(DryRun::Tool), None).await
     }
 
     /// Stops everything, durably if there is a state directory.
@@ -431,7 +612,8 @@ impl Gateway {
     ///
     /// [`StoreError`] if the stop could not be kept; it holds all the same until this process ends.
     pub async fn stop(&self, by: &str, reason: &str) -> Result<(), StoreError> {
-        let stopped = self.gate.stop(Scope::Everything, Leaves::Nothing, by, reason, AfterStop::Drain).await;
+        let stopped =
+            self.inner.gate.stop(Scope::Everything, Leaves::Nothing, by, reason, AfterStop::Drain).await;
         stopped.kept
     }
 
@@ -441,7 +623,7 @@ impl Gateway {
     ///
     /// [`StoreError`] if that could not be kept; then everything stays stopped.
     pub async fn resume(&self, by: &str, reason: &str) -> Result<(), StoreError> {
-        self.gate.resume(&Scope::Everything, by, reason).await
+        self.inner.gate.resume(&Scope::Everything, by, reason).await
     }
 
     async fn propose(
@@ -451,6 +633,25 @@ impl Gateway {
         action: &str,
         parameters: Value,
         mode: Mode,
+        key: Option<Arc<str>>,
+    ) -> Result<Reply, ExecuteError> {
+        let inner = Arc::clone(&self.inner);
+        let (agent, session, action) = (agent.to_owned(), session.to_owned(), action.to_owned());
+        // In a task of its own: a caller that stops to wait loses the answer, and nothing else.
+        let whole = async move { inner.propose(&agent, &session, &action, &parameters, mode, key).await };
+        tokio::spawn(whole).await.unwrap_or(Err(ExecuteError::CutOff))
+    }
+}
+
+impl Inner {
+    async fn propose(
+        &self,
+        agent: &str,
+        session: &str,
+        action: &str,
+        parameters: &Value,
+        mode: Mode,
+        key: Option<Arc<str>>,
     ) -> Result<Reply, ExecuteError> {
         let unknown = || ExecuteError::UnknownAgent(agent.to_owned());
         let name: AgentName = agent.parse().map_err(|_| unknown())?;
@@ -460,7 +661,7 @@ impl Gateway {
         if session.chars().count() > 128 {
             return Err(ExecuteError::SessionName);
         }
-        let (arguments, problem) = object(&parameters);
+        let (arguments, problem) = object(parameters);
         // A name that no tool can have is a tool that does not exist; it is judged and recorded like one.
         let tool = action.parse().unwrap_or_else(|_| ToolName::of_method("not-a-name"));
         let full = Action::new(ServerName::app(), tool);
@@ -472,7 +673,7 @@ impl Gateway {
             arguments,
             meta: Object::new(),
             mode,
-            key: None,
+            key,
             cost: BTreeMap::new(),
         };
         let offer = |asked: &Action| match (&problem, self.definitions.get(asked)) {

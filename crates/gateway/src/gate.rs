@@ -270,7 +270,9 @@ impl<S: Store> Gate<S> {
         let Verdict { decision, changes } = engine.decide(call, &known, self.clock.now());
         let outcome = match decision {
             Decision::Allow(Allowed::Read(grant)) => self.run(&engine, call, grant, changes, upstream).await,
-            Decision::Allow(Allowed::Effect(grant)) => self.run(&engine, call, grant, changes, upstream).await,
+            Decision::Allow(Allowed::Effect(grant)) => {
+                self.run(&engine, call, grant, changes, upstream).await
+            }
             Decision::Join(other) => return Turn::Wait(other),
             Decision::Deny(Denial { reason: DenyReason::OutcomeUnknown(other), .. }) if other != call.id => {
                 return Turn::Unclear(other);
@@ -422,9 +424,7 @@ impl<S: Store> Gate<S> {
         let changes = engine.settle(intent, outcome, structured, self.clock.now());
         match intent.level {
             Level::Delete => self.store.commit::<Durable>(changes).await.is_ok(),
-            Level::Read | Level::Write | Level::Execute => {
-                self.store.commit::<Queued>(changes).await.is_ok()
-            }
+            Level::Read | Level::Write | Level::Execute => self.store.commit::<Queued>(changes).await.is_ok(),
         }
     }
 

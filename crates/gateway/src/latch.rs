@@ -124,10 +124,15 @@ impl Latch {
 
     /// A stop that this process knows of besides the store and that covers a call there, or everything.
     pub fn standing(&self, about: Option<&Coordinates>) -> Option<Stop> {
-        let found = self.closed.lock().iter().find(|known| match about {
-            Some(about) => known.stop.covers(about),
-            None => known.stop.scope == Scope::Everything,
-        }).map(|known| known.stop.clone());
+        let found = self
+            .closed
+            .lock()
+            .iter()
+            .find(|known| match about {
+                Some(about) => known.stop.covers(about),
+                None => known.stop.scope == Scope::Everything,
+            })
+            .map(|known| known.stop.clone());
         found.or_else(|| {
             self.stop_file().map(|since| Stop {
                 scope: Scope::Everything,

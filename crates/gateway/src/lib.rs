@@ -22,10 +22,14 @@ pub mod lock;
 pub mod mcp;
 pub mod node;
 pub mod place;
+pub mod sealer;
+pub mod sequencer;
+pub mod signing;
 pub mod upstream;
+pub mod witness;
 pub mod words;
 
-pub use embed::{Agent, Context, Gateway, Plan, Reply, Tool};
+pub use embed::{Agent, Budget, Context, Gateway, Key, Once, Plan, Reply, Tool, Window};
 pub use placet_engine::{
     json::{Json, Object},
     level::Level,

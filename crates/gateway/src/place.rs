@@ -65,6 +65,22 @@ pub struct Places {
 }
 
 impl Places {
+    /// The places of the node of a file that may not be there yet. Nothing is made.
+    ///
+    /// # Errors
+    ///
+    /// [`PlaceError`] if there can be no such file.
+    pub fn to_be(config: &Path) -> Result<Self, PlaceError> {
+        let wrong = |cause| PlaceError::Config(config.to_owned(), cause);
+        if config.exists() {
+            return Self::of(Some(config), None);
+        }
+        let config = std::path::absolute(config).map_err(wrong)?;
+        let there = config.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(Path::new("/"));
+        let below = config.strip_prefix(there).unwrap_or(&config);
+        Self::at(there.canonicalize().map_err(wrong)?.join(below), None)
+    }
+
     /// The places of the node of this file, or of the first file that is found where one may be.
     ///
     /// # Errors
@@ -75,7 +91,10 @@ impl Places {
             Some(path) => path.to_owned(),
             None => find_config()?,
         };
-        let config = config.canonicalize().map_err(|cause| PlaceError::Config(config, cause))?;
+        Self::at(config.canonicalize().map_err(|cause| PlaceError::Config(config, cause))?, state)
+    }
+
+    fn at(config: PathBuf, state: Option<&Path>) -> Result<Self, PlaceError> {
         let name = short_digest(&config);
         let state = match state {
             Some(state) => {
@@ -154,6 +173,15 @@ pub fn make_private(folder: &Path) -> Result<(), PlaceError> {
 /// [`PlaceError::NoHome`].
 pub fn config_home() -> Result<PathBuf, PlaceError> {
     Ok(home("XDG_CONFIG_HOME", ".config")?.join("placet"))
+}
+
+/// Where it is kept what clients' files were before `placet init` rewired them, for all nodes of the account.
+///
+/// # Errors
+///
+/// [`PlaceError::NoHome`].
+pub fn rewired() -> Result<PathBuf, PlaceError> {
+    Ok(home("XDG_STATE_HOME", ".local/state")?.join("placet").join("rewired"))
 }
 
 fn find_config() -> Result<PathBuf, PlaceError> {

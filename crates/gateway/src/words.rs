@@ -77,9 +77,10 @@ pub fn told(denial: &Denial, action: &str, disclose: Disclose) -> Told {
             reason.code(),
             format!("`{action}` was called over and over with the same arguments, and answered the same"),
         ),
-        reason @ DenyReason::KeyMissing(what) => {
-            (reason.code(), format!("`{action}` runs once for each key, and this call has none: it needs {what}"))
-        }
+        reason @ DenyReason::KeyMissing(what) => (
+            reason.code(),
+            format!("`{action}` runs once for each key, and this call has none: it needs {what}"),
+        ),
         reason @ DenyReason::KeyReused => {
             (reason.code(), format!("the key of this call of `{action}` was used for other arguments"))
         }
@@ -133,7 +134,8 @@ pub fn told_unknown(action: &str) -> Told {
 
 /// What an agent is told of a dry run that reached no tool.
 pub fn told_plan(plan: &Plan, action: &str) -> String {
-    let holds = plan.holds.iter().map(|(budget, measure, amount)| format!("{amount} {measure} of `{budget}`"));
+    let holds =
+        plan.holds.iter().map(|(budget, measure, amount)| format!("{amount} {measure} of `{budget}`"));
     let holds = holds.collect::<Vec<_>>().join(", ");
     let holds = if holds.is_empty() { holds } else { format!(", and would hold {holds}") };
     if plan.controls.is_empty() {

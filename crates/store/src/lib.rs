@@ -48,10 +48,7 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] as for [`Store::load`].
-    fn open_intent(
-        &self,
-        call: CallId,
-    ) -> impl Future<Output = Result<Option<Intent>, StoreError>> + Send;
+    fn open_intent(&self, call: CallId) -> impl Future<Output = Result<Option<Intent>, StoreError>> + Send;
 
     /// Tries to be usable again after a failure: opens afresh, verifies, and reads everything anew. A flush that
     /// failed is never tried again. Nothing to do if the store is usable.
@@ -74,7 +71,7 @@ pub enum StoreError {
     Busy,
     /// The disk is nearly full: what remains is for stops, refusals and outcomes. Nothing was written.
     Full,
-    /// The records of this have so many bytes, which is more than any event needs; nothing was written.
+    /// A record has so many bytes, which is more than any event needs; nothing was written.
     TooLarge(usize),
     /// The store is poisoned or gone; whether this was written is not certain.
     Unavailable(String),
@@ -86,7 +83,7 @@ impl fmt::Display for StoreError {
             StoreError::Conflict(what) => write!(f, "no longer true when it was to be written: {what}"),
             StoreError::Busy => f.write_str("too much waits to be written"),
             StoreError::Full => f.write_str("the disk is nearly full"),
-            StoreError::TooLarge(bytes) => write!(f, "its records would have {bytes} bytes"),
+            StoreError::TooLarge(bytes) => write!(f, "its record would have {bytes} bytes"),
             StoreError::Unavailable(why) => write!(f, "the store cannot be used: {why}"),
         }
     }

@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use parking_lot::Mutex;
 use placet_engine::{
     call::CallId,
+    limits,
     permit::{Durability, Receipt},
     record::Record,
     state::{Changes, Intent, Needs, Remembered},
@@ -53,6 +54,10 @@ impl Store for Memory {
     }
 
     async fn commit<D: Durability>(&self, mut changes: Changes) -> Result<Receipt<D>, StoreError> {
+        let texts = changes.records.iter().map(|record| record.to_json().canonical());
+        if let Some(text) = texts.into_iter().find(|text| text.len() > limits::RECORD_BYTES) {
+            return Err(StoreError::TooLarge(text.len()));
+        }
         let mut inner = self.inner.lock();
         inner.mirror.resolve(&mut changes);
         inner.mirror.check(&changes).map_err(StoreError::Conflict)?;

@@ -200,7 +200,9 @@ impl Mirror {
         let before = match settled.ending {
             Ending::Succeeded | Ending::Failed | Ending::NotSent => self.open.remove(&settled.call),
             // Not final: a late word of a person, or of a look-up, may still settle it.
-            Ending::Unknown => self.open.insert(settled.call, OpenCall { state: Open::Unknown, joined: None }),
+            Ending::Unknown => {
+                self.open.insert(settled.call, OpenCall { state: Open::Unknown, joined: None })
+            }
         };
         if let Some(digest) = before.and_then(|open| open.joined)
             && self.joined.get(&digest) == Some(&settled.call)

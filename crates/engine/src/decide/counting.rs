@@ -54,12 +54,20 @@ pub(super) fn counted<'a>(policy: &'a Policy, about: &Coordinates, now: Timestam
         let subject = budget.subject(about)?;
         let of_session = budget.per == Window::Session;
         let session = about.session.filter(|_| of_session);
-        Some(account(By::Budget(budget), budget.name.clone(), subject, (of_session, session), &budget.per, now))
+        Some(account(
+            By::Budget(budget),
+            budget.name.clone(),
+            subject,
+            (of_session, session),
+            &budget.per,
+            now,
+        ))
     });
-    let trips = policy.trips().iter().filter(|(trip, ..)| watches(trip, &about.agent)).map(|(trip, name, per)| {
-        let subject = format!("agent:{}", about.agent).into();
-        account(By::Trip(trip), name.clone(), subject, (false, None), per, now)
-    });
+    let trips =
+        policy.trips().iter().filter(|(trip, ..)| watches(trip, &about.agent)).map(|(trip, name, per)| {
+            let subject = format!("agent:{}", about.agent).into();
+            account(By::Trip(trip), name.clone(), subject, (false, None), per, now)
+        });
     budgets.chain(trips).collect()
 }
 
@@ -174,17 +182,11 @@ impl Bill {
     }
 
     /// Says so where this call passes a mark.
-    fn warn(
-        &mut self,
-        budget: &Budget,
-        balance: Balance,
-        amount: Amount,
-        account: &Account,
-        now: Timestamp,
-    ) {
+    fn warn(&mut self, budget: &Budget, balance: Balance, amount: Amount, account: &Account, now: Timestamp) {
         let (before, after) = (balance.taken(), balance.taken().plus(amount));
         let mark = |percent: u8| Amount((u128::from(budget.cap.0) * u128::from(percent) / 100) as u64);
-        let passed = budget.warn.iter().rev().find(|percent| before < mark(**percent) && mark(**percent) <= after);
+        let passed =
+            budget.warn.iter().rev().find(|percent| before < mark(**percent) && mark(**percent) <= after);
         if let Some(percent) = passed {
             self.warnings.push(Record::new(
                 Kind::Warning,
@@ -222,18 +224,19 @@ impl Bill {
                 resets_at: span.resets_at,
             })));
         }
-        self.require.push(Precondition::Fits { account: account.clone(), counts_from: *counts_from, amount, cap });
+        self.require.push(Precondition::Fits {
+            account: account.clone(),
+            counts_from: *counts_from,
+            amount,
+            cap,
+        });
         self.holds.push(Hold { account: account.clone(), part: span.part, measure, amount });
         Ok(())
     }
 }
 
 /// What a call costs in a unit: what the tool says, or what the caller says if that is more.
-fn price(
-    call: &Call,
-    terms: &Tool,
-    unit: &crate::names::Unit,
-) -> Result<Option<Amount>, DenyReason> {
+fn price(call: &Call, terms: &Tool, unit: &crate::names::Unit) -> Result<Option<Amount>, DenyReason> {
     let said = call.cost.get(unit).copied();
     match terms.cost.get(unit) {
         Some(cost) => {
@@ -255,7 +258,8 @@ pub(super) fn trip(
     now: Timestamp,
     changes: &mut Changes,
 ) {
-    let mut goes_off = (*reason == DenyReason::Canary).then(|| "a tool that nobody needs was called".to_owned());
+    let mut goes_off =
+        (*reason == DenyReason::Canary).then(|| "a tool that nobody needs was called".to_owned());
     // Budgets come first among the balances; they were read in the same order.
     let all = counted(policy, about, now);
     for (at, counted) in all.iter().enumerate() {
@@ -301,7 +305,9 @@ pub(super) fn trip(
 /// Whether a refusal says that the agent tried what it may not.
 fn is_denial(reason: &DenyReason) -> bool {
     match reason {
-        DenyReason::NotGranted | DenyReason::Forbidden(_) | DenyReason::UnknownTool | DenyReason::Canary => true,
+        DenyReason::NotGranted | DenyReason::Forbidden(_) | DenyReason::UnknownTool | DenyReason::Canary => {
+            true
+        }
         DenyReason::ToolChanged
         | DenyReason::BadArguments(_)
         | DenyReason::TooLarge(_)

@@ -2,7 +2,9 @@
 
 use crate::{
     budget::Account,
+    diagnostic::first_of,
     json::Json,
+    limits,
     record::{Kind, Record},
     session::SessionKey,
     state::{Advance, Changes, StopChange},
@@ -23,8 +25,8 @@ pub(super) fn stop_record(stop: &Stop, at: Timestamp) -> Record {
         [
             ("scope", Json::from(stop.scope.to_string())),
             ("leaves", Json::from(stop.leaves.as_str())),
-            ("by", Json::from(stop.by.as_str())),
-            ("reason", Json::from(stop.reason.as_str())),
+            ("by", Json::from(words(&stop.by))),
+            ("reason", Json::from(words(&stop.reason))),
         ],
     )
 }
@@ -36,8 +38,8 @@ pub fn resume(scope: Scope, by: &str, reason: &str, now: Now) -> Changes {
         now.wall,
         [
             ("scope", Json::from(scope.to_string())),
-            ("by", Json::from(by)),
-            ("reason", Json::from(reason)),
+            ("by", Json::from(words(by))),
+            ("reason", Json::from(words(reason))),
         ],
     );
     Changes { stop: Some(StopChange::End(scope)), records: vec![record], ..Changes::default() }
@@ -53,7 +55,7 @@ pub fn end_session(key: SessionKey, by: &str, now: Now) -> Changes {
     let mut record = Record::new(
         Kind::SessionEnd,
         now.wall,
-        [("client", Json::from(key.client.as_str())), ("by", Json::from(by))],
+        [("client", Json::from(key.client.as_str())), ("by", Json::from(words(by)))],
     );
     if let Some(run) = &key.name {
         record = record.with("run", &**run);
@@ -66,7 +68,7 @@ pub fn settle_epoch(by: &str, evidence: &str, now: Now) -> Changes {
     let record = Record::new(
         Kind::Epoch,
         now.wall,
-        [("settled_by", Json::from(by)), ("evidence", Json::from(evidence))],
+        [("settled_by", Json::from(words(by))), ("evidence", Json::from(words(evidence)))],
     );
     Changes { settle_epoch: true, records: vec![record], ..Changes::default() }
 }
@@ -79,9 +81,14 @@ pub fn accept_overrun(account: Account, by: &str, reason: &str, now: Now) -> Cha
         [
             ("budget", Json::from(account.budget.as_str())),
             ("subject", Json::from(&*account.subject)),
-            ("by", Json::from(by)),
-            ("reason", Json::from(reason)),
+            ("by", Json::from(words(by))),
+            ("reason", Json::from(words(reason))),
         ],
     );
     Changes { reopen: Some(account), records: vec![record], ..Changes::default() }
+}
+
+/// Somebody's words, as far as a record takes them.
+pub(super) fn words(text: &str) -> String {
+    first_of(text, limits::WORDS_CHARS)
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::Engine;
+use super::{Engine, people::words};
 use crate::{
     budget::{Became, charge},
     call::Digest,
@@ -59,7 +59,7 @@ impl Engine {
             .with("level", intent.level.as_str())
             .with("outcome", outcome.ending.as_str());
         if let Some(note) = &outcome.note {
-            record = record.with("note", note.as_str());
+            record = record.with("note", words(note));
         }
         if let Some(bytes) = outcome.bytes {
             record = record.with("result_bytes", i64::try_from(bytes).unwrap_or(i64::MAX));
@@ -75,9 +75,9 @@ impl Engine {
             }
             Measure::Errors => None,
             // Only a trusted server has such a path; what cannot be read leaves the whole hold.
-            Measure::Cost(unit) => {
-                tool.and_then(|tool| tool.terms.actual.get(unit)).and_then(|path| path.amount(structured?).ok())
-            }
+            Measure::Cost(unit) => tool
+                .and_then(|tool| tool.terms.actual.get(unit))
+                .and_then(|path| path.amount(structured?).ok()),
         };
         let heard = outcome.digest.map(|result| Heard {
             call: intent.digest,
@@ -85,7 +85,8 @@ impl Engine {
             failed: outcome.ending == Ending::Failed,
             at: now.wall,
         });
-        let mut changes = ended(intent, Open::Running, outcome.ending, outcome.kept.clone(), actual, record, now.wall);
+        let mut changes =
+            ended(intent, Open::Running, outcome.ending, outcome.kept.clone(), actual, record, now.wall);
         if let Some(settled) = &mut changes.settled {
             settled.heard = heard.map(|heard| (intent.session_key(), heard));
         }
@@ -119,8 +120,8 @@ pub fn resolve(intent: &Intent, happened: bool, by: &str, evidence: &str, now: N
     let record = about(intent, now.wall)
         .with("level", intent.level.as_str())
         .with("outcome", ending.as_str())
-        .with("resolved_by", by)
-        .with("evidence", evidence);
+        .with("resolved_by", words(by))
+        .with("evidence", words(evidence));
     // Its result is not known, only that there was one.
     let kept = happened.then_some(Kept::TooLarge);
     ended(intent, Open::Unknown, ending, kept, |_| None, record, now.wall)
@@ -155,7 +156,7 @@ fn ended(
         intent.holds.iter().map(|hold| charge(hold, became, actual(&hold.measure))).collect();
     let mut records = vec![match charges.is_empty() {
         true => record,
-        false => record.with("spent", charges.iter().map(shown).collect::<Vec<_>>()),
+        false => record.with("spent", super::some(&charges, shown)),
     }];
     for (hold, charge) in intent.holds.iter().zip(&charges).filter(|(_, charge)| charge.close) {
         let mut overrun = Record::new(

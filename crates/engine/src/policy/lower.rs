@@ -128,7 +128,8 @@ fn lower_guard(at: usize, guard: &Guard, catalogue: &Catalogue) -> Vec<Lowered> 
 
 fn expand(pattern: &Pattern, catalogue: &Catalogue, levels: Option<LevelSet>) -> Vec<Action> {
     let matching = catalogue.iter().filter(|(action, tool)| {
-        pattern.matches(action) && levels.is_none_or(|levels| levels.iter().any(|level| level == tool.level()))
+        pattern.matches(action)
+            && levels.is_none_or(|levels| levels.iter().any(|level| level == tool.level()))
     });
     matching.map(|(action, _)| action.clone()).collect()
 }

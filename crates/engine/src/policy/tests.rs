@@ -452,8 +452,7 @@ fn any_world() -> impl Strategy<Value = (Rules, Catalogue)> {
     (remits, vec(any_guard(), 0..4), levels).prop_map(|(remits, guards, levels)| {
         let agents = AGENTS.iter().map(|name| agent(name)).zip(remits).collect();
         let tools = all_actions().into_iter().zip(levels);
-        let catalogue =
-            tools.filter_map(|(name, level)| Some((name, Tool::from(level?)))).collect();
+        let catalogue = tools.filter_map(|(name, level)| Some((name, Tool::from(level?)))).collect();
         (Rules { agents, guards, ..Rules::default() }, catalogue)
     })
 }

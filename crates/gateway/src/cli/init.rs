@@ -1,67 +1,109 @@
-//! `placet init`: asks a tool server what it offers, and writes a first configuration for it.
+//! `placet init`: asks tool servers what they offer, and writes a first configuration for them; with `--from`,
+//! for the servers of a client, whose own configuration then goes through Placet.
+
+mod rewire;
 
 use std::{
     fs,
-    io::Write as _,
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use clap::Args;
+use placet_engine::{
+    diagnostic::inert,
+    policy::config::{Cwd, Launch},
+};
 
 use super::{Exit, complain, runtime, say};
 use crate::{
     credential,
-    init::{Plan, Proposal, propose},
+    init::{Plan, Proposal, Wanted, create, propose},
     place,
+    upstream::stdio::Log,
 };
 
 #[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args(["from", "undo", "command"]))]
 pub(super) struct Arguments {
-    /// What the server is to be called: a-z, 0-9 and `-`
+    /// Take the servers of this client's configuration: a file, or claude-desktop, claude-code, cursor, vscode
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["command", "env"])]
+    from: Option<PathBuf>,
+    /// Give the client's configuration back as it was
+    #[arg(long, conflicts_with_all = ["command", "env", "server", "agent", "client", "config", "yes"])]
+    undo: bool,
+    /// What the server is to be called: a-z, 0-9 and `-`; with `--from`, take these servers only
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["from", "undo"])]
+    server: Vec<String>,
+    /// Who will propose calls; `assistant` if nothing is said
     #[arg(long, value_name = "NAME")]
-    server: String,
-    /// Who will propose calls
-    #[arg(long, value_name = "NAME", default_value = "assistant")]
-    agent: String,
+    agent: Option<String>,
     /// What the client is to be called; its secret is kept under this name
-    #[arg(long, value_name = "NAME", default_value = "desktop")]
-    client: String,
+    #[arg(long, value_name = "NAME")]
+    client: Option<String>,
     /// What the server's environment holds besides the usual; a secret as `KEY=${file:/path}`
     #[arg(long, value_name = "KEY=VALUE")]
     env: Vec<String>,
     /// Where to write; else the user's own file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Start the servers of a project's file without asking
+    #[arg(long)]
+    yes: bool,
     /// Show what would be written, and write nothing
     #[arg(long)]
     dry_run: bool,
     /// The tool server and its arguments
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
 
+/// Who proposes, if nothing is said.
+const AGENT: &str = "assistant";
+
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    match init(arguments) {
+    let done = match (&arguments.from, arguments.undo) {
+        (from, true) => rewire::undo(from.as_deref(), arguments.dry_run),
+        (Some(from), false) => rewire::from(from, arguments),
+        (None, false) => init(arguments),
+    };
+    match done {
         Ok(()) => Exit::Done,
         Err(exit) => exit,
     }
 }
 
+fn usage(what: String) -> Exit {
+    complain(&inert(&what), None);
+    Exit::Usage
+}
+
+fn unavailable(what: String) -> Exit {
+    complain(&inert(&what), None);
+    Exit::Unavailable
+}
+
+/// The configuration file that is written.
+fn config(arguments: &Arguments) -> Result<PathBuf, Exit> {
+    match &arguments.config {
+        Some(path) => std::path::absolute(path).map_err(|cause| unavailable(cause.to_string())),
+        None => Ok(place::config_home().map_err(|error| unavailable(error.to_string()))?.join("placet.toml")),
+    }
+}
+
+/// Where a server's words go while it is asked.
+fn log() -> Log {
+    Arc::new(|line: &str| eprintln!("  {}", inert(line)))
+}
+
+fn remark(remarks: &[String]) {
+    remarks.iter().for_each(|remark| eprintln!("note: {}", inert(remark)));
+}
+
 fn init(arguments: &Arguments) -> Result<(), Exit> {
-    let plan = plan(arguments).map_err(|what| {
-        complain(&what, None);
-        Exit::Usage
-    })?;
-    let unavailable = |what: String| {
-        complain(&what, None);
-        Exit::Unavailable
-    };
-    let path = match &arguments.config {
-        Some(path) => std::path::absolute(path).map_err(|cause| unavailable(cause.to_string()))?,
-        None => place::config_home().map_err(|error| unavailable(error.to_string()))?.join("placet.toml"),
-    };
+    let plan = plan(arguments).map_err(usage)?;
+    let path = config(arguments)?;
     let key = credential::file(&plan.client).map_err(unavailable)?;
     for taken in [&path, &path.with_extension("lock"), &key] {
         if taken.exists() && !arguments.dry_run {
@@ -72,12 +114,9 @@ fn init(arguments: &Arguments) -> Result<(), Exit> {
             return Err(Exit::Config);
         }
     }
-    eprintln!("asking: {}", placet_engine::diagnostic::inert(&arguments.command.join(" ")));
-    let log = Arc::new(|line: &str| eprintln!("  {}", placet_engine::diagnostic::inert(line)));
-    let proposal = runtime()?.block_on(propose(&plan, log)).map_err(unavailable)?;
-    for remark in &proposal.remarks {
-        eprintln!("note: {}", placet_engine::diagnostic::inert(remark));
-    }
+    eprintln!("asking: {}", inert(&arguments.command.join(" ")));
+    let proposal = runtime()?.block_on(propose(&plan, None, &log())).map_err(unavailable)?;
+    remark(&proposal.remarks);
     if arguments.dry_run {
         say(proposal.config.trim_end());
         return Ok(());
@@ -88,7 +127,8 @@ fn init(arguments: &Arguments) -> Result<(), Exit> {
         std::env::current_exe().map_or_else(|_| "placet".to_owned(), |path| path.display().to_string());
     eprintln!("wrote {}, {} and {}", path.display(), path.with_extension("lock").display(), key.display());
     eprintln!("look at the levels, then start this in place of the server:");
-    say(&format!("{program} mcp {} --config {} --client {}", plan.server, path.display(), plan.client));
+    let server = plan.servers.first().map_or("", |wanted| wanted.name.as_str());
+    say(&format!("{program} mcp {server} --config {} --client {}", path.display(), plan.client));
     Ok(())
 }
 
@@ -98,26 +138,33 @@ fn plan(arguments: &Arguments) -> Result<Plan, String> {
         let text = value.parse().map_err(|error| format!("`{key}`: {error}"))?;
         Ok((key.to_owned(), text))
     });
-    Ok(Plan {
-        server: arguments.server.parse().map_err(|error| format!("{error}"))?,
+    let [server] = arguments.server.as_slice() else {
+        return Err("one command is one server, so it has one `--server NAME`".to_owned());
+    };
+    let launch = Launch {
         command: arguments.command.clone(),
         env: env.collect::<Result<_, String>>()?,
-        agent: arguments.agent.parse().map_err(|error| format!("{error}"))?,
-        client: arguments.client.parse().map_err(|error| format!("{error}"))?,
+        cwd: Cwd::Node,
+    };
+    let name = server.parse().map_err(|error| format!("{error}"))?;
+    Ok(Plan {
+        servers: vec![Wanted { name, launch, values: [].into(), folder: None }],
+        known: [].into(),
+        agent: arguments.agent.as_deref().unwrap_or(AGENT).parse().map_err(|error| format!("{error}"))?,
+        client: arguments
+            .client
+            .as_deref()
+            .unwrap_or("desktop")
+            .parse()
+            .map_err(|error| format!("{error}"))?,
     })
 }
 
 /// The secret first, the file that names its digest last: a half of it lets nobody in.
 fn write(proposal: &Proposal, path: &Path, key: &Path) -> std::io::Result<()> {
-    let create = |path: &Path, text: &str| {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let mut file = fs::File::options().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    };
-    create(key, &proposal.secret)?;
+    if let Some(secret) = &proposal.secret {
+        create(key, secret)?;
+    }
     if let Some(folder) = key.parent() {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
     }

@@ -3,12 +3,17 @@
 //! Each command is a file of its own and ends with one of the exit codes below. Start at [`main`].
 
 mod audit;
+mod backup;
+mod budgets;
 mod call;
+mod calls;
 mod check;
 mod demo;
 mod init;
 mod mcp;
 mod node;
+mod orders;
+mod sessions;
 mod stop;
 
 use std::{
@@ -41,6 +46,8 @@ pub enum Exit {
     Config = 6,
     /// The node or the store is unavailable.
     Unavailable = 7,
+    /// A verification failed, or a proof proves nothing.
+    Unverified = 8,
     /// Our bug.
     Bug = 70,
     /// Interrupted.
@@ -77,6 +84,16 @@ enum Command {
     Call(call::Arguments),
     /// Read the configuration file as a node would, offline
     Check(check::Arguments),
+    /// Calls without a final outcome, and what became of them
+    Calls(calls::Arguments),
+    /// What is spent, held and left
+    Budgets(budgets::Arguments),
+    /// Sessions that run, and ending one
+    Sessions(sessions::Arguments),
+    /// Copy the state while the node goes on
+    Backup(backup::BackupArguments),
+    /// Go on from a backup, in a new epoch
+    Restore(backup::RestoreArguments),
     /// Stop every call of every agent
     Stop(stop::StopArguments),
     /// End a stop
@@ -103,6 +120,11 @@ pub fn main() -> ExitCode {
         Command::Mcp(arguments) => mcp::run(&arguments).into(),
         Command::Call(arguments) => call::run(&arguments).into(),
         Command::Check(arguments) => check::run(&arguments).into(),
+        Command::Calls(arguments) => calls::run(&arguments).into(),
+        Command::Budgets(arguments) => budgets::run(&arguments).into(),
+        Command::Sessions(arguments) => sessions::run(&arguments).into(),
+        Command::Backup(arguments) => backup::backup(&arguments).into(),
+        Command::Restore(arguments) => backup::run_restore(&arguments).into(),
         Command::Stop(arguments) => stop::stop(&arguments).into(),
         Command::Resume(arguments) => stop::resume(&arguments).into(),
         Command::Audit(arguments) => audit::run(&arguments).into(),

@@ -59,7 +59,9 @@ impl<S: Store> Gate<S> {
         let policy = engine.policy();
         match scope {
             Scope::Everything | Scope::Session(_) => true,
-            Scope::Team(team) => policy.rules().agents.values().any(|agent| agent.team.as_ref() == Some(team)),
+            Scope::Team(team) => {
+                policy.rules().agents.values().any(|agent| agent.team.as_ref() == Some(team))
+            }
             Scope::Agent(agent) => policy.knows(agent),
             Scope::Client(client) => policy.rules().clients.contains(client),
             Scope::Server(server) => policy.catalogue().keys().any(|action| action.server == *server),

@@ -78,7 +78,9 @@ pub fn read(
                 "key" => read.key = Some(caller_key(value)?),
                 "cost" => read.cost = cost(value)?,
                 "session" => {
-                    return Err("`dev.placet/session` is not taken from this credential; leave it out".to_owned());
+                    return Err(
+                        "`dev.placet/session` is not taken from this credential; leave it out".to_owned()
+                    );
                 }
                 _ => return Err(format!("`{}` is not known", placet_engine::diagnostic::inert(key))),
             }
@@ -139,7 +141,9 @@ const KEY_CHARS: usize = 256;
 /// If it is none, in words for whoever sent it.
 pub fn caller_key(value: &Json) -> Result<Arc<str>, String> {
     match value.as_str() {
-        Some(key) if (1..=KEY_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) => {
+        Some(key)
+            if (1..=KEY_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) =>
+        {
             Ok(key.into())
         }
         _ => Err(format!("`dev.placet/key` is 1 to {KEY_CHARS} visible ASCII characters without blanks")),

@@ -57,10 +57,8 @@ pub fn line<T>(id: &str, action: &str, shape: Shape, reply: &Reply<T>) -> Option
 /// The result of a call that has run, in place of one that is not handed on.
 pub fn withheld(words: &str) -> String {
     let content = Object::from([("type", Json::from("text")), ("text", Json::from(capitalised(words)))]);
-    let result = Object::from([
-        ("content", Json::Array(vec![Json::Object(content)])),
-        ("isError", Json::from(true)),
-    ]);
+    let result =
+        Object::from([("content", Json::Array(vec![Json::Object(content)])), ("isError", Json::from(true))]);
     Json::Object(result).compact()
 }
 

@@ -94,7 +94,9 @@ async fn stop(node: &Arc<Node>, command: &Json, by: &str, reason: &str) -> Objec
         None => AfterStop::default(),
         Some(word) => match AfterStop::ALL.into_iter().find(|after| after.as_str() == word) {
             Some(after) => after,
-            None => return failed("calls in flight can be left to `drain`, or be told to `hold` or to `cancel`"),
+            None => {
+                return failed("calls in flight can be left to `drain`, or be told to `hold` or to `cancel`");
+            }
         },
     };
     if !node.gate.covers_something(&scope) {
@@ -175,7 +177,13 @@ async fn status(node: &Arc<Node>) -> Object {
     match node.gate.stops().await {
         Ok(stops) => {
             let stops = stops.iter().map(|stop| {
-                Json::from(format!("{} leaves {} ({}: {})", stop.scope, stop.leaves.as_str(), stop.by, stop.reason))
+                Json::from(format!(
+                    "{} leaves {} ({}: {})",
+                    stop.scope,
+                    stop.leaves.as_str(),
+                    stop.by,
+                    stop.reason
+                ))
             });
             status.insert("stops", Json::Array(stops.collect()));
         }

@@ -10,8 +10,8 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
-    time::Duration,
     task::{Context as Context_, Poll, Waker},
+    time::Duration,
 };
 
 use placet_engine::{

@@ -261,9 +261,7 @@ impl Child {
             Ok(Ok(Ok(response))) => Sent::Answered(response),
             Ok(Ok(Err(Unreadable))) => Sent::NoAnswer("the server's answer cannot be read".to_owned()),
             Ok(Err(_)) => Sent::NoAnswer("the server ended before it answered".to_owned()),
-            Err(_) => {
-                Sent::NoAnswer(format!("the server did not answer within {} s", deadline.as_secs()))
-            }
+            Err(_) => Sent::NoAnswer(format!("the server did not answer within {} s", deadline.as_secs())),
         }
     }
 

@@ -133,10 +133,13 @@ impl Keys {
         self.known.retain(|_, claimed| claimed.stands(now));
         let known = &self.known;
         self.finished.retain(|(key, _)| known.contains_key(key));
-        self.result_bytes = known.values().map(|claimed| match &claimed.progress {
-            Progress::Done(kept) => bytes(kept),
-            Progress::Running | Progress::Unknown => 0,
-        }).sum();
+        self.result_bytes = known
+            .values()
+            .map(|claimed| match &claimed.progress {
+                Progress::Done(kept) => bytes(kept),
+                Progress::Running | Progress::Unknown => 0,
+            })
+            .sum();
     }
 }
 

@@ -9,7 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use placet_engine::time::Timestamp;
+use placet_engine::{
+    json::Json,
+    record::{Kind, Record},
+    time::Timestamp,
+};
 use rusqlite::Connection;
 
 use super::{Epoch, OpenError, format, rows::number};
@@ -50,7 +54,11 @@ impl From<OpenError> for BackupError {
 }
 
 /// The files beside the database that a backup holds, besides the ledger's folder.
-const BESIDE: [&str; 3] = ["key", "ledger.key", "ledger.pub"];
+const BESIDE: [&str; 3] = ["key", LEDGER_KEY, LEDGER_PUB];
+
+const LEDGER_KEY: &str = "ledger.key";
+const LEDGER_PUB: &str = "ledger.pub";
+const LOG: &str = "log";
 
 /// Which epoch a database is in.
 pub(super) fn epoch(connection: &Connection) -> rusqlite::Result<Epoch> {
@@ -76,9 +84,7 @@ impl super::Reader {
         super::make_private(to).map_err(io(to))?;
         let path = to.join("placet.db");
         let database = |cause| BackupError::Database(path.clone(), cause);
-        self.connection()
-            .execute("VACUUM INTO ?1", [path.to_string_lossy()])
-            .map_err(database)?;
+        self.connection().execute("VACUUM INTO ?1", [path.to_string_lossy()]).map_err(database)?;
         let copy = Connection::open(&path).map_err(database)?;
         let found: String =
             copy.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(database)?;
@@ -93,7 +99,7 @@ impl super::Reader {
                 fs::copy(&source, &target).map_err(io(&source))?;
             }
         }
-        copy_folder(&from.join("log"), &to.join("log"))?;
+        copy_folder(&from.join(LOG), &to.join(LOG))?;
         for file in [path.as_path(), to] {
             fs::File::open(file).and_then(|file| file.sync_all()).map_err(io(file))?;
         }
@@ -129,19 +135,39 @@ pub fn restore(from: &Path, to: &Path, now: Timestamp) -> Result<Epoch, BackupEr
         fs::remove_file(&half).map_err(io(&half))?;
         return Err(BackupError::Damaged(source, found));
     }
-    let now = i64::try_from(now.0).unwrap_or(i64::MAX);
-    connection.execute("UPDATE epoch SET number = number + 1, restored_at = ?1", [now]).map_err(database)?;
+    let old = epoch(&connection).map_err(database)?.number;
+    let at = i64::try_from(now.0).unwrap_or(i64::MAX);
+    connection.execute("UPDATE epoch SET number = number + 1, restored_at = ?1", [at]).map_err(database)?;
     let epoch = epoch(&connection).map_err(database)?;
+    // The new epoch's log begins with what the backup holds, and names the head that the old one had then.
+    let head = fs::read_to_string(from.join(LOG).join("checkpoint")).unwrap_or_default();
+    let head: Vec<_> = head.lines().take(3).map(Json::from).collect();
+    let record = Record::new(
+        Kind::Epoch,
+        now,
+        [
+            ("finding", "restored from a backup".into()),
+            ("epoch", i64::try_from(epoch.number).unwrap_or(i64::MAX).into()),
+            ("old_head", Json::Array(head)),
+        ],
+    );
+    let text = record.to_json().canonical();
+    connection
+        .execute("INSERT INTO records (at, kind, body) VALUES (?1, ?2, ?3)", (at, record.kind.as_str(), text))
+        .map_err(database)?;
     // One file again, so that it can be renamed whole.
-    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE").map_err(database)?;
+    connection
+        .execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE")
+        .map_err(database)?;
     drop(connection);
-    for name in BESIDE {
+    // The old log goes no further: it stays beside as evidence, and the new epoch has a log and a key of its own.
+    for (name, target) in [("key", "key".to_owned()), (LEDGER_PUB, format!("ledger.{old}.pub"))] {
         let source = from.join(name);
         if source.exists() {
-            fs::copy(&source, to.join(name)).map_err(io(&source))?;
+            fs::copy(&source, to.join(target)).map_err(io(&source))?;
         }
     }
-    copy_folder(&from.join("log"), &to.join("log"))?;
+    copy_folder(&from.join(LOG), &to.join(format!("{LOG}.{old}")))?;
     fs::File::open(&half).and_then(|file| file.sync_all()).map_err(io(&half))?;
     fs::rename(&half, &target).map_err(io(&target))?;
     fs::File::open(to).and_then(|folder| folder.sync_all()).map_err(io(to))?;

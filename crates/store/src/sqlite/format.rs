@@ -31,9 +31,9 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     match (format, is_empty(&connection).map_err(database)?) {
         (FORMAT, _) => configure(&connection).map_err(database)?,
         (0, true) => configure(&connection).and_then(|()| make_tables(&connection)).map_err(database)?,
-        (older, _) if (1..FORMAT).contains(&older) => configure(&connection)
-            .and_then(|()| bring_forward(&mut connection, older))
-            .map_err(database)?,
+        (older, _) if (1..FORMAT).contains(&older) => {
+            configure(&connection).and_then(|()| bring_forward(&mut connection, older)).map_err(database)?
+        }
         (other, _) => return Err(other_format(path, other)),
     }
     Ok(connection)
@@ -100,13 +100,13 @@ fn bring_forward(connection: &mut Connection, from: i64) -> rusqlite::Result<()>
 /// database and flushed anew, by a connection that has not seen the failure, and the database is looked through.
 pub(super) fn verify(connection: &Connection) -> Result<(), String> {
     let failed = |error: rusqlite::Error| error.to_string();
-    let busy: i64 = connection
-        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-        .map_err(failed)?;
+    let busy: i64 =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(failed)?;
     if busy != 0 {
         return Err("its log is in use by another program".to_owned());
     }
-    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
+    let found: String =
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
     if found == "ok" { Ok(()) } else { Err(found) }
 }
 

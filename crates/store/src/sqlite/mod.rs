@@ -30,6 +30,7 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 use placet_engine::{
     call::{CallId, DigestKey},
+    limits,
     permit::{Durability, Receipt},
     state::{Changes, Intent, Needs, Remembered},
     time::Timestamp,
@@ -47,10 +48,6 @@ use writer::{Job, Write, Writer};
 /// Commits that may wait to be written. Beyond it a new call is answered `busy`; how a call ended, and a stop,
 /// are always taken, and there are never more of them than calls that were let in.
 const QUEUE: usize = 1_024;
-
-/// The most bytes that the records of one commit may have. No event needs as much; one that has it says more of
-/// somebody else's words than is kept.
-const RECORD_BYTES: usize = 256 << 10;
 
 /// A store in a state directory, which this process alone owns.
 #[derive(Debug)]
@@ -301,8 +298,8 @@ impl Store for Sqlite {
         // After the look into memory: what was put away in between is told from the number that it gave.
         if let Some(key) = needs.key.filter(|_| remembered.key.is_none() && keys_on_disk) {
             let found = rows::key(&self.look.lock(), key);
-            remembered.key =
-                found.map_err(|error| StoreError::Unavailable(format!("a key cannot be looked up: {error}")))?;
+            remembered.key = found
+                .map_err(|error| StoreError::Unavailable(format!("a key cannot be looked up: {error}")))?;
         }
         Ok(remembered)
     }
@@ -311,9 +308,8 @@ impl Store for Sqlite {
         self.usable()?;
         // As text here and not in the writer's thread, of which there is one.
         let texts = changes.records.iter().map(|record| record.to_json().canonical()).collect::<Vec<_>>();
-        let size: usize = texts.iter().map(String::len).sum();
-        if size > RECORD_BYTES {
-            return Err(StoreError::TooLarge(size));
+        if let Some(text) = texts.iter().find(|text| text.len() > limits::RECORD_BYTES) {
+            return Err(StoreError::TooLarge(text.len()));
         }
         let (done, written) = oneshot::channel();
         let (written, receipt) = {
@@ -332,7 +328,10 @@ impl Store for Sqlite {
             // Applied and queued under one lock: memory and disk see one order. If there is no writer to queue
             // for, the store is spoiled, and what memory says no longer matters.
             inner.mirror.apply(&changes);
-            #[expect(clippy::disallowed_methods, reason = "handed out only once queued, and if need be flushed")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "handed out only once queued, and if need be flushed"
+            )]
             let receipt = Receipt::attest(changes.intent.as_ref());
             let about = changes.step.as_ref().map(|step| &step.key);
             let about = about.or(changes.settled.as_ref().and_then(|s| s.heard.as_ref().map(|(key, _)| key)));
@@ -361,8 +360,11 @@ impl Store for Sqlite {
         // What is queued may be the intent that is asked for, or its end.
         self.commit::<placet_engine::permit::Durable>(Changes::default()).await?;
         let found = rows::intent(&self.look.lock(), call);
-        let found = found.map_err(|error| StoreError::Unavailable(format!("a call cannot be read: {error}")))?;
-        Ok(found.filter(|(_, ending)| ending.is_none_or(|ending| !ending.is_final())).map(|(intent, _)| intent))
+        let found =
+            found.map_err(|error| StoreError::Unavailable(format!("a call cannot be read: {error}")))?;
+        Ok(found
+            .filter(|(_, ending)| ending.is_none_or(|ending| !ending.is_final()))
+            .map(|(intent, _)| intent))
     }
 
     async fn mend(&self) -> Result<Vec<Intent>, StoreError> {
@@ -375,7 +377,8 @@ impl Store for Sqlite {
             let queue = inner.queue.as_ref().ok_or_else(|| self.spoil("it is closing"))?;
             queue.send(Job::Mend(done)).map_err(|_| self.spoil("its writer is gone"))?;
         }
-        let unavailable = |why: &str| StoreError::Unavailable(format!("it could not be opened afresh: {why}"));
+        let unavailable =
+            |why: &str| StoreError::Unavailable(format!("it could not be opened afresh: {why}"));
         let mended = mended.await.map_err(|_| unavailable("its writer is gone"))?;
         let mended = mended.map_err(|why| unavailable(&why))?;
         let mut inner = self.inner.lock();

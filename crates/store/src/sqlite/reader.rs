@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use placet_engine::{
     call::CallId,
-    names::AgentName,
     cost::Amount,
+    names::AgentName,
+    session::{Session, SessionId, SessionKey},
     state::{Ending, Intent, Open},
     stop::Stop,
     time::Timestamp,
@@ -52,8 +53,8 @@ pub struct Spending {
     pub budget: String,
     /// Whose calls count.
     pub subject: String,
-    /// Whether it is one session's.
-    pub of_session: bool,
+    /// The session whose it is, where each has its own.
+    pub session: Option<String>,
     /// When its window began; 0 where there is but one.
     pub window: Timestamp,
     /// The part of the window.
@@ -172,10 +173,11 @@ impl Reader {
             [],
             |row| {
                 let session: Vec<u8> = row.get(2)?;
+                let session = <[u8; 12]>::try_from(session).ok();
                 Ok(Spending {
                     budget: row.get(0)?,
                     subject: row.get(1)?,
-                    of_session: !session.is_empty(),
+                    session: session.map(|id| SessionId(CallId::from_random(id)).to_string()),
                     window: timestamp(row, 3)?,
                     part: timestamp(row, 4)?,
                     spent: Amount(number(row, 5)?),
@@ -183,6 +185,21 @@ impl Reader {
                     closed: row.get(7)?,
                 })
             },
+        )
+    }
+
+    /// Sessions, the latest first.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Database`] if they cannot be read.
+    pub fn sessions(&self) -> Result<Vec<(SessionKey, Session)>, OpenError> {
+        self.rows(
+            "SELECT client, name, id, opened_at, last_at, steps, labels, echo_call, echo_result, echo_count,
+                    echo_at
+             FROM sessions ORDER BY last_at DESC LIMIT 1000",
+            [],
+            rows::read_session,
         )
     }
 

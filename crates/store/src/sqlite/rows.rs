@@ -206,7 +206,9 @@ fn write_settled(connection: &Connection, settled: &Settled) -> rusqlite::Result
             connection.prepare_cached("DELETE FROM keys WHERE key = ?1")?.execute([key.0])?;
         }
         Some((key, Fate::Unknown)) => {
-            connection.prepare_cached("UPDATE keys SET state = 'unknown' WHERE key = ?1")?.execute([key.0])?;
+            connection
+                .prepare_cached("UPDATE keys SET state = 'unknown' WHERE key = ?1")?
+                .execute([key.0])?;
         }
         Some((key, Fate::Done(kept))) => {
             let result = match kept {
@@ -321,7 +323,8 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<(Mirror, Vec<Int
             Ok(Generations { stop: number(row, 0)?, policy: number(row, 1)?, catalogue: number(row, 2)? })
         })?;
     mirror.restored_at = super::backup::epoch(connection)?.restored_at;
-    let mut stops = connection.prepare("SELECT scope, reason, who, since, leaves FROM stops ORDER BY since")?;
+    let mut stops =
+        connection.prepare("SELECT scope, reason, who, since, leaves FROM stops ORDER BY since")?;
     for stop in stops.query_map([], read_stop)? {
         mirror.stops.push(stop?);
     }
@@ -350,9 +353,9 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<(Mirror, Vec<Int
         "SELECT budget, subject, session, began, part, spent FROM accounts
          WHERE began = 0 OR began > (SELECT coalesce(max(began), 0) FROM accounts) - ?1",
     )?;
-    for row in accounts.query_map([kept], |row| {
-        Ok((read_account(row)?, timestamp(row, 4)?, Amount(number(row, 5)?)))
-    })? {
+    for row in accounts
+        .query_map([kept], |row| Ok((read_account(row)?, timestamp(row, 4)?, Amount(number(row, 5)?))))?
+    {
         let (account, part, spent) = row?;
         mirror.accounts.restore(account, part, spent);
     }
@@ -496,7 +499,7 @@ pub(super) fn read_stop(row: &Row<'_>) -> rusqlite::Result<Stop> {
     })
 }
 
-fn read_session(row: &Row<'_>) -> rusqlite::Result<(SessionKey, Session)> {
+pub(super) fn read_session(row: &Row<'_>) -> rusqlite::Result<(SessionKey, Session)> {
     let name: String = row.get(1)?;
     let labels: String = row.get(6)?;
     let key = SessionKey {
@@ -563,7 +566,10 @@ fn read_key(row: &Row<'_>) -> rusqlite::Result<Claimed> {
         claim: Claim {
             key: Digest(row.get(0)?),
             fingerprint: Digest(row.get(1)?),
-            kind: ClaimKind::ALL.into_iter().find(|known| known.as_str() == kind).ok_or_else(|| unreadable(2))?,
+            kind: ClaimKind::ALL
+                .into_iter()
+                .find(|known| known.as_str() == kind)
+                .ok_or_else(|| unreadable(2))?,
             until: timestamp(row, 3)?,
         },
         call: call_id(row, 4)?,

@@ -68,7 +68,8 @@ fn fill(path: &Path, size: u64) -> io::Result<()> {
     let block = vec![0_u8; 1 << 20];
     let mut left = size;
     while left > 0 {
-        let part = block.get(..usize::try_from(left.min(block.len() as u64)).unwrap_or(0)).unwrap_or_default();
+        let part =
+            block.get(..usize::try_from(left.min(block.len() as u64)).unwrap_or(0)).unwrap_or_default();
         file.write_all(part)?;
         left -= part.len() as u64;
     }

@@ -86,7 +86,17 @@ impl Writer {
         health: Arc<Health>,
     ) -> Self {
         let (since_checkpoint, latest) = (0, Timestamp(0));
-        Self { path, connection, space, waiting, flushed, health, since_checkpoint, flush: Flush::Disk, latest }
+        Self {
+            path,
+            connection,
+            space,
+            waiting,
+            flushed,
+            health,
+            since_checkpoint,
+            flush: Flush::Disk,
+            latest,
+        }
     }
 
     /// Writes until the store lets go of its end of the queue.
@@ -158,7 +168,8 @@ impl Writer {
     fn try_write(&mut self, group: &[Write]) -> rusqlite::Result<()> {
         // Those who wait say how; what nobody waits for goes along.
         let waited = || group.iter().filter(|write| write.done.is_some());
-        let to_system = waited().next().is_some() && waited().all(|write| write.changes.flush == Flush::System);
+        let to_system =
+            waited().next().is_some() && waited().all(|write| write.changes.flush == Flush::System);
         let flush = if to_system { Flush::System } else { Flush::Disk };
         if flush != self.flush {
             let level = match flush {

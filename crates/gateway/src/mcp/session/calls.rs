@@ -439,14 +439,8 @@ impl<S: Store> Through<'_, S> {
             }
             Response::Result(result) => (result.len(), Ending::Succeeded, None),
         };
-        let outcome = Outcome {
-            ending,
-            note,
-            bytes: Some(bytes),
-            digest: None,
-            kept: None,
-            elapsed: Duration::ZERO,
-        };
+        let outcome =
+            Outcome { ending, note, bytes: Some(bytes), digest: None, kept: None, elapsed: Duration::ZERO };
         if bytes as u64 > bounds.result_bytes {
             let words = format!(
                 "`{}` has run, but its result has {bytes} bytes, and more than {} are not handed on",

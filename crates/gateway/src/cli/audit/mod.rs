@@ -1,4 +1,10 @@
-//! `placet audit`: the records, as they stand in the store. Works beside a running node.
+//! `placet audit`: the records, as they stand in the store, and the ledger that proves them. Works beside a
+//! running node; `verify` and `check-proof` work without one, on anybody's machine.
+
+mod prove;
+mod query;
+mod verify;
+mod witness;
 
 use clap::{Args, Subcommand};
 use placet_engine::{
@@ -38,6 +44,20 @@ enum Command {
         #[command(flatten)]
         place: PlaceArguments,
     },
+    /// The records that fit, oldest first
+    Query(query::QueryArguments),
+    /// All records, for another program
+    Export(query::ExportArguments),
+    /// Verify a ledger, offline: exactly what is proven and what is not
+    Verify(verify::VerifyArguments),
+    /// Write a file that proves one record
+    Prove(prove::ProveArguments),
+    /// Check such a file, offline
+    CheckProof(verify::CheckProofArguments),
+    /// Be a second host that cosigns the heads of logs
+    Witness(witness::WitnessArguments),
+    /// Ask witnesses to cosign the head of this node's log
+    Cosign(witness::CosignArguments),
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
@@ -48,6 +68,13 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             Ok(())
         }),
         Command::Show { id, json, place } => show(id, *json, place),
+        Command::Query(arguments) => query::run(arguments),
+        Command::Export(arguments) => query::export(arguments),
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Prove(arguments) => prove::run(arguments),
+        Command::CheckProof(arguments) => verify::check_proof(arguments),
+        Command::Witness(arguments) => witness::run(arguments),
+        Command::Cosign(arguments) => witness::cosign(arguments),
     };
     shown.err().unwrap_or(Exit::Done)
 }
@@ -78,12 +105,12 @@ fn show(id: &str, json: bool, place: &PlaceArguments) -> Result<(), Exit> {
     Ok(())
 }
 
-fn open(place: &PlaceArguments) -> Result<Reader, Exit> {
+pub(super) fn open(place: &PlaceArguments) -> Result<Reader, Exit> {
     let places = place.places()?;
     Reader::open(&places.state).map_err(|error| unreadable(&error))
 }
 
-fn unreadable(error: &OpenError) -> Exit {
+pub(super) fn unreadable(error: &OpenError) -> Exit {
     complain(&error.to_string(), Some("a node makes its state when the first client attaches"));
     Exit::Unavailable
 }

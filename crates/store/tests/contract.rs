@@ -11,7 +11,8 @@ mod changes;
 use std::{fmt, path::Path, sync::Arc};
 
 use changes::{
-    asking_for_question, asking_for_session, at, ended, entry, id, intent, key, note, question, step,
+    asking_for_question, asking_for_session, at, ended, ended_from, entry, go_on, halt_all, id, intent, key,
+    no_stop, note, question, step,
 };
 use placet_engine::{
     decide,
@@ -21,9 +22,8 @@ use placet_engine::{
     permit::{Durable, Queued},
     record::{Kind, Record},
     session::{History, SessionId, Status},
-    state::{Advance, Changes, Ending, Needs, Precondition, Remembered},
+    state::{Advance, Changes, Ending, Needs, Open, Precondition, Remembered},
     stop::Generations,
-    time::Now,
 };
 use placet_store::{
     Memory, Store, StoreError,
@@ -74,6 +74,7 @@ impl<S: Recorded> Under<S> {
             session: Some(key("desk", None)),
             question: changes.question.as_ref().map(|question| question.digest),
             history: true,
+            ..Needs::default()
         };
         let (before, records) = (self.load(&needs).await, self.records());
         for refused in [
@@ -84,6 +85,11 @@ impl<S: Recorded> Under<S> {
         }
         assert_eq!((self.load(&needs).await, self.records()), (before, records), "something of it was kept");
     }
+}
+
+/// The call is under way.
+fn is_open(call: u64) -> Precondition {
+    Precondition::Is(id(call), Open::Running)
 }
 
 fn memory() -> Under<Memory> {
@@ -142,15 +148,14 @@ async fn an_empty_store_remembers_nothing<S: Recorded>(under: Under<S>) {
 }
 
 async fn a_stop_holds_until_it_is_ended_and_moves_its_generation<S: Recorded>(under: Under<S>) {
-    let now = Now { wall: at(5), ..Now::default() };
-    under.keep(decide::stop("ana", "look first", now)).await;
+    under.keep(halt_all("ana", "look first", 5)).await;
     let remembered = under.load(&Needs::default()).await;
     let stop = remembered.stop.unwrap();
     assert_eq!((stop.by.as_str(), stop.reason.as_str(), stop.since), ("ana", "look first", at(5)));
     assert_eq!(remembered.generations, Generations { stop: 1, ..Generations::default() });
-    under.keep(decide::stop("bo", "me too", now)).await;
+    under.keep(halt_all("bo", "me too", 5)).await;
     assert_eq!(under.load(&Needs::default()).await.stop.unwrap().by, "bo");
-    under.keep(decide::resume("ana", "looked", now)).await;
+    under.keep(go_on("ana", "looked")).await;
     let remembered = under.load(&Needs::default()).await;
     assert_eq!((remembered.stop, remembered.generations.stop), (None, 3));
     let kinds: Vec<_> = under.records().iter().map(|record| record.get("kind").cloned().unwrap()).collect();
@@ -169,13 +174,13 @@ async fn policy_and_catalogue_move_their_own_generations<S: Recorded>(under: Und
 }
 
 async fn nothing_is_kept_if_a_stop_came_first<S: Recorded>(under: Under<S>) {
-    let guarded = |call| Changes { require: vec![Precondition::NoStop], ..intent(call, 0) };
+    let guarded = |call| Changes { require: vec![no_stop()], ..intent(call, 0) };
     under.keep(guarded(1)).await;
-    under.keep(decide::stop("ana", "look first", Now::default())).await;
-    under.refuses(Precondition::NoStop, guarded(2)).await;
+    under.keep(halt_all("ana", "look first", 0)).await;
+    under.refuses(no_stop(), guarded(2)).await;
     // It was not merely answered so: the intent is not there to be settled.
-    under.refuses(Precondition::Open(id(2)), ended(2, Ending::Succeeded)).await;
-    under.keep(decide::resume("ana", "looked", Now::default())).await;
+    under.refuses(is_open(2), ended(2, Ending::Succeeded)).await;
+    under.keep(go_on("ana", "looked")).await;
     under.keep(guarded(2)).await;
 }
 
@@ -184,7 +189,7 @@ async fn nothing_is_kept_if_a_generation_moved<S: Recorded>(under: Under<S>) {
     for mover in [
         decide::advance(Advance::Policy, record()),
         decide::advance(Advance::Catalogue, record()),
-        decide::resume("ana", "nothing was stopped", Now::default()),
+        go_on("ana", "nothing was stopped"),
     ] {
         let seen = Precondition::Generations(under.load(&Needs::default()).await.generations);
         let guarded = Changes { require: vec![seen.clone()], ..step(&key("desk", None), 1, 0, &[]) };
@@ -197,8 +202,8 @@ async fn nothing_is_kept_if_a_generation_moved<S: Recorded>(under: Under<S>) {
 async fn one_broken_precondition_is_enough<S: Recorded>(under: Under<S>) {
     let seen = Precondition::Generations(Generations::default());
     under.keep(intent(1, 0)).await;
-    let broken = Precondition::Open(id(2));
-    let require = vec![Precondition::NoStop, seen, Precondition::Open(id(1)), broken.clone()];
+    let broken = is_open(2);
+    let require = vec![no_stop(), seen, is_open(1), broken.clone()];
     under.refuses(broken, Changes { require, ..question(9, 9, 0) }).await;
     assert_eq!(under.load(&asking_for_question(9)).await.question, None);
 }
@@ -224,13 +229,16 @@ async fn no_question_is_raised_while_one_waits<S: Recorded>(under: Under<S>) {
 
 async fn an_intent_is_open_until_its_final_outcome<S: Recorded>(under: Under<S>) {
     for (call, ending) in [(1, Ending::Succeeded), (2, Ending::Failed), (3, Ending::NotSent)] {
-        under.refuses(Precondition::Open(id(call)), ended(call, ending)).await;
+        under.refuses(is_open(call), ended(call, ending)).await;
         under.keep(intent(call, 0)).await;
         // Unknown is not final: a late answer still settles it.
         under.keep(ended(call, Ending::Unknown)).await;
-        under.keep(ended(call, ending)).await;
-        under.refuses(Precondition::Open(id(call)), ended(call, Ending::Succeeded)).await;
-        under.refuses(Precondition::Open(id(call)), ended(call, Ending::Unknown)).await;
+        under.refuses(is_open(call), ended(call, ending)).await;
+        under.keep(ended_from(Open::Unknown, call, ending)).await;
+        let unknown = Precondition::Is(id(call), Open::Unknown);
+        under.refuses(unknown, ended_from(Open::Unknown, call, ending)).await;
+        under.refuses(is_open(call), ended(call, Ending::Succeeded)).await;
+        under.refuses(is_open(call), ended(call, Ending::Unknown)).await;
     }
 }
 
@@ -239,7 +247,7 @@ async fn what_was_not_sent_may_be_allowed_again<S: Recorded>(under: Under<S>) {
     under.keep(ended(1, Ending::NotSent)).await;
     under.keep(intent(1, 3)).await;
     under.keep(ended(1, Ending::Succeeded)).await;
-    under.refuses(Precondition::Open(id(1)), ended(1, Ending::Failed)).await;
+    under.refuses(is_open(1), ended(1, Ending::Failed)).await;
     assert_eq!(under.records().len(), 4);
 }
 

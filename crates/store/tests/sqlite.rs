@@ -13,8 +13,8 @@ use std::{
 
 use changes::{
     account, account_of, asking_for, asking_for_key, asking_for_question, asking_for_session, at, balance,
-    claiming, ended, ended_from, entry, go_on, halt, halt_all, heard, holding, id, intent, key, note, once_key,
-    question, settled, step,
+    claiming, ended, ended_from, entry, go_on, halt, halt_all, heard, holding, id, intent, key, note,
+    once_key, question, settled, step,
 };
 use placet_engine::{
     budget::Balance,
@@ -497,11 +497,10 @@ async fn too_many_calls_are_told_so_while_stops_and_outcomes_are_taken() {
         assert!(taken < 10_000, "there is no bound");
     };
     assert_eq!((refused, taken), (StoreError::Busy, 1_024));
-    let late =
-        [halt_all("ana", "look first", 0), ended(1, Ending::Succeeded)].map(|changes| {
-            let store = Arc::clone(&store);
-            tokio::spawn(async move { store.commit::<Durable>(changes).await.map(drop) })
-        });
+    let late = [halt_all("ana", "look first", 0), ended(1, Ending::Succeeded)].map(|changes| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.commit::<Durable>(changes).await.map(drop) })
+    });
     tokio::task::yield_now().await;
     assert_eq!(store.commit::<Durable>(note(7_000)).await.map(drop), Err(StoreError::Busy));
     assert!(load(&store, &Needs::default()).await.stop.is_some(), "what is queued counts already");
@@ -573,7 +572,10 @@ fn of_format_1(call: u64, seconds: u64) -> Intent {
 async fn a_database_of_format_1_is_brought_forward() {
     let directory = fixture(1);
     assert!(
-        Reader::open(directory.path()).unwrap_err().to_string().ends_with("a node brings it to 2 when it starts"),
+        Reader::open(directory.path())
+            .unwrap_err()
+            .to_string()
+            .ends_with("a node brings it to 2 when it starts"),
         "a reader changes nothing"
     );
     let Opened { store, left_open } = open(directory.path());
@@ -615,7 +617,8 @@ async fn write_format_2(directory: &Path) {
         (13, ClaimKind::Derived, None),
     ] {
         let mut changes = holding(call, &all, 2, 100);
-        changes.intent.as_mut().unwrap().claim = claiming(call, once_key(call), kind, 60, 0).intent.unwrap().claim;
+        changes.intent.as_mut().unwrap().claim =
+            claiming(call, once_key(call), kind, 60, 0).intent.unwrap().claim;
         let intent = changes.intent.clone().unwrap();
         keep(&store, changes).await;
         if let Some(ending) = ending {
@@ -624,7 +627,8 @@ async fn write_format_2(directory: &Path) {
     }
     let overrun = holding(14, &own, 1, 10);
     keep(&store, overrun.clone()).await;
-    keep(&store, settled(&overrun.intent.unwrap(), Open::Running, Ending::Succeeded, Some(Amount::whole(3)))).await;
+    keep(&store, settled(&overrun.intent.unwrap(), Open::Running, Ending::Succeeded, Some(Amount::whole(3))))
+        .await;
     keep(&store, halt("agent:ops", Leaves::Reads, "placet", "trip `denials` went off", 8)).await;
     keep(&store, question(9, 1, 0)).await;
     store.close();

@@ -128,6 +128,13 @@ impl Keys {
         }
     }
 
+    /// Goes on after `before`, which is no longer looked at: whoever looked for a key in its time must look again,
+    /// since what was finished then may be on disk only.
+    pub(crate) fn go_on_after(&mut self, before: &Self) {
+        self.put_away = before.put_away + 1;
+        self.last.clear();
+    }
+
     /// Forgets keys that have lapsed by `now`.
     pub(crate) fn sweep(&mut self, now: Timestamp) {
         self.known.retain(|_, claimed| claimed.stands(now));

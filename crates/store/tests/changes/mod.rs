@@ -102,13 +102,14 @@ pub(crate) fn ended_from(from: Open, call: u64, ending: Ending) -> Changes {
 
 /// How an intent ended that holds something or has a key; `actual` is what it took of each account.
 pub(crate) fn settled(intent: &Intent, from: Open, ending: Ending, actual: Option<Amount>) -> Changes {
-    let charges =
-        intent.holds.iter().map(|hold| charge(hold, Became { from, ending }, actual)).collect();
+    let charges = intent.holds.iter().map(|hold| charge(hold, Became { from, ending }, actual)).collect();
     let fate = |claim: &Claim| match ending {
         Ending::Unknown => Fate::Unknown,
         Ending::NotSent => Fate::Freed,
         Ending::Failed if from == Open::Unknown || claim.kind.freed_by_failure() => Fate::Freed,
-        Ending::Succeeded | Ending::Failed => Fate::Done(Kept::Text(format!("result of {}", intent.call).into())),
+        Ending::Succeeded | Ending::Failed => {
+            Fate::Done(Kept::Text(format!("result of {}", intent.call).into()))
+        }
     };
     let mut record = Record::new(Kind::Outcome, intent.at, []).with("outcome", ending.as_str());
     record.call = Some(intent.call);

@@ -2,6 +2,7 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on should say so and end")]
 
+#[expect(dead_code, reason = "the contract suite uses the rest of it")]
 mod changes;
 
 use std::{

@@ -1,7 +1,5 @@
 //! Changes to commit, in short.
 
-#![expect(dead_code, reason = "each test program uses its own part of it")]
-
 use std::time::Duration;
 
 use placet_engine::{

@@ -134,6 +134,10 @@ impl Writer {
             }
             if !group.is_empty() {
                 self.write(group);
+                // Not only in idle moments: whoever is refused while it is full may ask again and again.
+                if self.health.is_sound() {
+                    self.look_for_space();
+                }
             }
             if let Some(done) = mend {
                 // Whoever asked may be gone; then the store stays as it is, spoilt, until somebody asks again.

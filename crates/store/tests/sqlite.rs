@@ -815,7 +815,7 @@ async fn a_store_that_cannot_be_read_is_not_mended_until_it_can() {
     for _ in 0..2 {
         let refused = store.mend().await;
         assert!(
-            matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("history")),
+            matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("closed")),
             "{refused:?}"
         );
         assert_spoiled(&store).await;

@@ -137,6 +137,10 @@ class Key:
 
     def __init__(self, text):
         parts = text.split("+", 2)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise Malformed from None
         if len(parts) != 3:
             raise Malformed
         self.text, self.name = text, parts[0]
@@ -782,6 +786,7 @@ def main():
     parser.add_argument("--quorum", type=int, metavar="N", help="how many must have cosigned (all)")
     parser.add_argument("--json", action="store_true", help="one line of JSON")
     asked = parser.parse_args()
+    sys.stdout.reconfigure(encoding="utf-8")
     key = key_argument(asked.key, parser)
     witnesses = [key_argument(text, parser) for text in asked.witness]
     if key.kind != LOG:

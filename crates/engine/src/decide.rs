@@ -15,7 +15,7 @@ mod settle;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-pub use people::{accept_overrun, advance, end_session, resume, settle_epoch, stop};
+pub use people::{accept_clock, accept_overrun, advance, end_session, resume, settle_epoch, stop};
 pub use settle::{Outcome, not_sent, recover, resolve};
 
 use crate::{

@@ -319,6 +319,8 @@ pub struct Changes {
     pub reopen: Option<Account>,
     /// A person has looked at what was lost before the store was restored.
     pub settle_epoch: bool,
+    /// The calendar that a person has accepted.
+    pub calendar: Option<Timestamp>,
     /// A session that a person ends; nothing of it is inherited.
     pub end_session: Option<SessionKey>,
     /// How it must be on disk, where it must be.

@@ -30,6 +30,7 @@ use placet_engine::{
     session::{History, SessionKey},
     state::{Changes, Intent, Needs, Remembered},
     stop::{Leaves, Scope},
+    time::Timestamp,
     tool::{Definition, DefinitionError, Offer},
 };
 use placet_store::{
@@ -40,7 +41,7 @@ use serde_json::Value;
 
 pub use crate::upstream::in_process::{Context, Plan};
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, Guarded, SystemClock},
     gate::{self, AfterStop, Answer, Gate},
     latch::Latch,
     mcp::meta,
@@ -347,7 +348,6 @@ impl Builder {
     ///
     /// [`BuildError`]; nothing runs through a gateway that could not be built whole.
     pub async fn build(self) -> Result<Gateway, BuildError> {
-        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let mut catalogue = Catalogue::new();
         let mut definitions = BTreeMap::new();
         let mut closures = BTreeMap::new();
@@ -384,6 +384,11 @@ impl Builder {
         }
         let policy = Policy::compile(rules, catalogue).map_err(BuildError::Policy)?;
         let (store, key, left_open) = open(self.state.as_deref())?;
+        let seen = match &store {
+            Kept::Memory(_) => Timestamp(0),
+            Kept::Sqlite(store) => store.epoch().calendar,
+        };
+        let clock = self.clock.unwrap_or_else(|| Arc::new(Guarded::new(SystemClock, seen)));
         let gate = Gate::new(policy, store, Latch::default(), key, Arc::clone(&clock), &left_open)
             .await
             .map_err(BuildError::Store)?;
@@ -624,6 +629,15 @@ impl Gateway {
     /// [`StoreError`] if that could not be kept; then everything stays stopped.
     pub async fn resume(&self, by: &str, reason: &str) -> Result<(), StoreError> {
         self.inner.gate.resume(&Scope::Everything, by, reason).await
+    }
+
+    /// Waits until everything that was recorded so far is on disk.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if that is not certain.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        self.inner.gate.flush().await
     }
 
     async fn propose(

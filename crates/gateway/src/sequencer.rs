@@ -86,8 +86,8 @@ pub enum SequencerError {
     StoreBehind {
         /// How many are sealed.
         sealed: u64,
-        /// The last number that the store has of those that were looked for.
-        stored: u64,
+        /// The first number that the store was looked through for in vain.
+        missing: u64,
     },
     /// The store has another record than the one that is sealed.
     StoreDiffers {
@@ -117,9 +117,9 @@ impl fmt::Display for SequencerError {
             Self::KeyGone { path } => {
                 write!(f, "there is a ledger, but its key `{}` is gone", path.display())
             }
-            Self::StoreBehind { sealed, stored } => write!(
+            Self::StoreBehind { sealed, missing } => write!(
                 f,
-                "the ledger has sealed {sealed} records, the store ends with {stored}: it is an older copy"
+                "the ledger has sealed {sealed} records, the store has no record {missing}: it is an older copy"
             ),
             Self::StoreDiffers { seq } => {
                 write!(f, "record {seq} in the store is not the one that the ledger has sealed")
@@ -209,8 +209,7 @@ impl<R: Records> Sequencer<R> {
         for ((seq, expected), place) in (first + 1..).zip(&sealed).zip(0..) {
             match stored.get(place) {
                 None => {
-                    let last = stored.last().map_or(0, |(seq, _)| *seq);
-                    return Err(SequencerError::StoreBehind { sealed: self.log.sealed(), stored: last });
+                    return Err(SequencerError::StoreBehind { sealed: self.log.sealed(), missing: seq });
                 }
                 Some((number, _)) if *number != seq => return Err(SequencerError::Hole { seq }),
                 Some((_, body)) if body != expected => return Err(SequencerError::StoreDiffers { seq }),
@@ -227,13 +226,14 @@ impl<R: Records> Sequencer<R> {
     /// [`SequencerError`]. After one of a log that is broken the sequencer must be opened afresh; what the store
     /// has is not lost by that.
     pub fn advance(&mut self, now: Now) -> Result<Sealed, SequencerError> {
-        let more = self.take(now)?;
+        // What was taken before something went wrong is sealed all the same, then the error is told.
+        let more = self.take(now);
         let waiting = self.waiting();
         let due = self.waiting_since.is_some_and(|since| since.plus(SEAL_EVERY) <= now.boot);
         if waiting >= SEAL_RECORDS || (waiting > 0 && due) {
             self.seal_now()?;
         }
-        Ok(Sealed { size: self.log.sealed(), waiting: self.waiting(), more })
+        Ok(Sealed { size: self.log.sealed(), waiting: self.waiting(), more: more? })
     }
 
     /// Takes everything that the store has and seals it, as before an orderly end.

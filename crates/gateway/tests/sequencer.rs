@@ -12,8 +12,10 @@ use placet_ledger::{
 };
 
 /// A store that the test writes.
-#[derive(Clone, Default)]
-struct Rows(Rc<RefCell<Vec<(u64, Vec<u8>)>>>);
+#[derive(Clone, Debug, Default)]
+struct Rows(Rc<RefCell<Vec<Row>>>);
+
+type Row = (u64, Vec<u8>);
 
 impl Rows {
     fn fill(&self, to: u64) {
@@ -26,7 +28,7 @@ impl Rows {
 }
 
 impl Records for Rows {
-    fn after(&self, seq: u64, count: u32) -> Result<Vec<(u64, Vec<u8>)>, String> {
+    fn after(&self, seq: u64, count: u32) -> Result<Vec<Row>, String> {
         let rows = self.0.borrow();
         Ok(rows.iter().filter(|(number, _)| *number > seq).take(count as usize).cloned().collect())
     }
@@ -100,13 +102,13 @@ fn an_older_or_another_store_is_found_out() {
     let older = Rows::default();
     older.fill(390);
     let found = Sequencer::over(state.path(), older.clone()).unwrap_err();
-    assert!(matches!(found, SequencerError::StoreBehind { sealed: 400, stored: 390 }), "{found}");
+    assert!(matches!(found, SequencerError::StoreBehind { sealed: 400, missing: 391 }), "{found}");
     // The same copy after it has gone on by itself.
     older.0.borrow_mut().extend((391..=500).map(|seq| (seq, b"{\"another\":\"life\"}".to_vec())));
     let found = Sequencer::over(state.path(), older).unwrap_err();
     assert!(matches!(found, SequencerError::StoreDiffers { seq: 391 }), "{found}");
     let empty = Sequencer::over(state.path(), Rows::default()).unwrap_err();
-    assert!(matches!(empty, SequencerError::StoreBehind { sealed: 400, stored: 0 }), "{empty}");
+    assert!(matches!(empty, SequencerError::StoreBehind { sealed: 400, missing: 257 }), "{empty}");
     assert!(Sequencer::over(state.path(), rows).is_ok());
 }
 
@@ -117,6 +119,8 @@ fn holes_and_records_that_are_too_long_are_refused() {
     drop(rows.0.borrow_mut().remove(4));
     let mut sequencer = Sequencer::over(state.path(), rows).unwrap();
     assert!(matches!(sequencer.advance(at(0)), Err(SequencerError::Hole { seq: 5 })));
+    assert!(matches!(sequencer.advance(at(1_000)), Err(SequencerError::Hole { seq: 5 })));
+    assert_eq!(verified(state.path()), 4, "what stands before the hole is sealed all the same");
 
     let (state, rows) = (tempfile::tempdir().unwrap(), Rows::default());
     rows.0.borrow_mut().push((1, vec![b'x'; LEAF_BYTES_MAX + 1]));

@@ -132,6 +132,7 @@ impl Log {
             broken: false,
         };
         let Some(bytes) = log.directory.checkpoint().map_err(|cause| log.io(cause))? else {
+            log.read_rotations(0)?;
             return Ok(log);
         };
         let signed = SignedCheckpoint::parse(&bytes).map_err(|_| log.damaged("its checkpoint is none"))?;

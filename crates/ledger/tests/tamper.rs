@@ -706,6 +706,16 @@ fn records_behind_the_signed_ones_are_said_to_be_unsigned() {
 }
 
 #[test]
+fn a_name_in_any_script_is_reported_alike() {
+    let key = Signer::from_seed("λόγος/\"日\\本\"".parse().unwrap(), KeyKind::Log, &[1; 32]).unwrap();
+    let (folder, _) = log_of(&[b"one".to_vec(), Vec::new()], &key, &[]);
+    let mut case = Case { folder, asked: Asked::of(key.verifier().clone()) };
+    assert!(case.report("any script").is_good());
+    case.asked.key = signer(1).verifier().clone();
+    assert_eq!(case.report("any script").signature.why(), Some(Why::OtherOrigin));
+}
+
+#[test]
 fn a_report_says_what_was_proven_and_what_was_not() {
     let (folder, heads) = log_of(&(0..10).map(record).collect::<Vec<_>>(), &signer(1), &[4]);
     let mut case = Case { folder, asked: Asked::of(signer(1).verifier().clone()) };

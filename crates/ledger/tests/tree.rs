@@ -1,11 +1,6 @@
 //! Roots and proofs against two trees that we did not write, for every size up to 600.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on should say so and end"
-)]
+#![expect(clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on should say so and end")]
 
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use placet_ledger::{

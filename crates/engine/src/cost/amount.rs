@@ -146,7 +146,7 @@ impl FromStr for Amount {
         let are_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         let is_plain = are_digits(whole) && (whole == "0" || !whole.starts_with('0'));
         if !is_plain || !are_digits(places) {
-            return Err(CostError(format!("`{text}` is not a plain decimal, as `12.50` is one")));
+            return Err(CostError(format!("`{text}` is not a plain decimal such as `12.50`")));
         }
         if places.len() > PLACES_MAX {
             return Err(CostError(format!("`{text}` has more than {PLACES_MAX} digits after the point")));

@@ -97,7 +97,7 @@ impl<'a> Scanner<'a> {
     pub(super) fn path(&mut self) -> Result<Path, CostError> {
         let word = self.run(is_in_word);
         if word.is_empty() {
-            return Err(self.unexpected("a path, as `args.amount` is one"));
+            return Err(self.unexpected("a path such as `args.amount`"));
         }
         let Some(root) = Root::ALL.into_iter().find(|root| root.as_str() == word) else {
             let near = did_you_mean(word, Root::ALL.into_iter().map(Root::as_str));
@@ -180,10 +180,9 @@ impl<'a> Scanner<'a> {
     }
 
     fn unexpected(&self, wanted: &str) -> CostError {
-        let found = match self.rest.trim_end() {
-            "" => "its end".to_owned(),
-            rest => format!("`{rest}`"),
-        };
-        CostError(format!("{wanted} is expected where {found} stands"))
+        CostError(match self.rest.trim_end() {
+            "" => format!("{wanted} is expected at its end"),
+            rest => format!("{wanted} is expected where `{rest}` stands"),
+        })
     }
 }

@@ -73,6 +73,16 @@ pub fn settle_epoch(by: &str, evidence: &str, now: Now) -> Changes {
     Changes { settle_epoch: true, records: vec![record], ..Changes::default() }
 }
 
+/// What it means that a person has accepted a calendar that was not followed.
+pub fn accept_clock(doubt: &str, by: &str, reason: &str, now: Now) -> Changes {
+    let record = Record::new(
+        Kind::Clock,
+        now.wall,
+        [("doubt", Json::from(words(doubt))), ("accepted_by", Json::from(words(by))), ("reason", Json::from(words(reason)))],
+    );
+    Changes { calendar: Some(now.wall), records: vec![record], ..Changes::default() }
+}
+
 /// What it means that a person has looked at an overrun: the account is open again, with what was booked.
 pub fn accept_overrun(account: Account, by: &str, reason: &str, now: Now) -> Changes {
     let record = Record::new(

@@ -162,6 +162,18 @@ impl<S: Store> Gate<S> {
         self.store.commit::<Durable>(changes).await.map(drop)
     }
 
+    /// Follows the calendar again, after a jump that was not followed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if that could not be kept; it is followed all the same, until the next start.
+    pub async fn accept_clock(&self, by: &str, reason: &str) -> Result<(), StoreError> {
+        let doubt = self.clock.doubt().unwrap_or_else(|| "none".to_owned());
+        self.clock.accept();
+        let changes = decide::accept_clock(&doubt, by, reason, self.clock.now());
+        self.store.commit::<Durable>(changes).await.map(drop)
+    }
+
     /// Tells the latch what the store has: generations, and stops.
     pub(super) async fn follow(&self) -> Result<(), StoreError> {
         let remembered = self.store.load(&Needs { stops: true, ..Needs::default() }).await?;

@@ -62,6 +62,10 @@ async fn obey(node: &Arc<Node>, command: &Json) -> Object {
             Ok(()) => done(),
             Err(error) => failed(&error.to_string()),
         },
+        "accept_clock" => match node.gate.accept_clock(by, reason).await {
+            Ok(()) => done(),
+            Err(error) => failed(&error.to_string()),
+        },
         "end_session" => end_session(node, command, by).await,
         "reopen" => reopen(node, command, by, reason).await,
         "end" => {
@@ -174,6 +178,9 @@ async fn status(node: &Arc<Node>) -> Object {
     let clients = node.attached.load(Ordering::Acquire).saturating_sub(1);
     status.insert("clients", i64::try_from(clients).unwrap_or(i64::MAX));
     status.insert("stopped", stopped);
+    if let Some(doubt) = node.gate.clock().doubt() {
+        status.insert("clock", doubt);
+    }
     match node.gate.stops().await {
         Ok(stops) => {
             let stops = stops.iter().map(|stop| {

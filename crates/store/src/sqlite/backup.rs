@@ -62,8 +62,12 @@ const LOG: &str = "log";
 
 /// Which epoch a database is in.
 pub(super) fn epoch(connection: &Connection) -> rusqlite::Result<Epoch> {
-    connection.query_row("SELECT number, restored_at FROM epoch", [], |row| {
-        Ok(Epoch { number: number(row, 0)?, restored_at: Timestamp(number(row, 1)?) })
+    connection.query_row("SELECT number, restored_at, calendar FROM epoch", [], |row| {
+        Ok(Epoch {
+            number: number(row, 0)?,
+            restored_at: Timestamp(number(row, 1)?),
+            calendar: Timestamp(number(row, 2)?),
+        })
     })
 }
 

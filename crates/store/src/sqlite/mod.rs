@@ -124,6 +124,8 @@ pub struct Epoch {
     pub number: u64,
     /// When it was restored from a backup; 0 if it was not, or a person has looked at what was lost.
     pub restored_at: Timestamp,
+    /// How far the calendar has been followed; 0 at first.
+    pub calendar: Timestamp,
 }
 
 /// Why a state directory cannot be used.

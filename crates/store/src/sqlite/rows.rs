@@ -107,6 +107,9 @@ pub(super) fn write(connection: &Connection, write: &Write) -> rusqlite::Result<
             .prepare_cached("DELETE FROM sessions WHERE client = ?1 AND name = ?2")?
             .execute(params![key.client.as_str(), key.name.as_deref().unwrap_or("")])?;
     }
+    if let Some(calendar) = changes.calendar {
+        connection.execute("UPDATE epoch SET calendar = ?1", [micros(calendar)])?;
+    }
     if changes.settle_epoch {
         connection.execute("UPDATE epoch SET restored_at = 0", [])?;
     }
@@ -458,6 +461,13 @@ pub(super) fn finished_key(connection: &Connection, key: Digest) -> rusqlite::Re
 /// Whether any finished key is there to be looked for.
 pub(super) fn has_finished_keys(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT EXISTS (SELECT 1 FROM keys WHERE state = 'done')", [], |row| row.get(0))
+}
+
+/// Marks how far the calendar has been followed.
+pub(super) fn mark_calendar(connection: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached("UPDATE epoch SET calendar = ?1 WHERE calendar < ?1")?
+        .execute([micros(now)])
 }
 
 /// Forgets some of the finished keys that lapsed before `now`.

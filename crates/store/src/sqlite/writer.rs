@@ -148,7 +148,7 @@ impl Writer {
             }
         }
         if self.health.is_sound() {
-            self.checkpoint();
+            self.rest();
         } else {
             self.leave_the_log();
         }
@@ -206,9 +206,11 @@ impl Writer {
             if transaction.is_autocommit() {
                 return Err(rusqlite::Error::InvalidQuery);
             }
-            if let Some(record) = write.changes.records.last() {
-                self.latest = self.latest.max(record.at);
-            }
+            self.latest = match (write.changes.calendar, write.changes.records.last()) {
+                (Some(accepted), _) => accepted,
+                (None, Some(record)) => self.latest.max(record.at),
+                (None, None) => self.latest,
+            };
         }
         transaction.commit()
     }
@@ -219,7 +221,9 @@ impl Writer {
             return;
         }
         if self.since_checkpoint > 0 {
-            match rows::forget_keys(&self.connection, self.latest) {
+            let tidied = rows::forget_keys(&self.connection, self.latest)
+                .and_then(|_| rows::mark_calendar(&self.connection, self.latest));
+            match tidied {
                 Ok(_) => self.checkpoint(),
                 Err(error) => drop(self.health.spoil(&format!("clearing it up failed: {error}"))),
             }

@@ -8,15 +8,20 @@
 //! reads. Start at [`read`].
 
 mod agents;
+mod budgets;
 mod field;
 mod guards;
 mod keys;
 mod known;
 mod nesting;
+mod node;
+mod quantities;
 mod references;
 mod servers;
 #[cfg(test)]
 mod tests;
+mod tools;
+mod trips;
 
 use self::{
     field::{A_TEXT, Field, Node, Reader},
@@ -100,7 +105,12 @@ impl<'a> Reader<'a> {
         let mut tables = |name| top.get(name).map(|field| self.entries(&field)).unwrap_or_default();
         let (servers, clients, agents) = (tables("servers"), tables("clients"), tables("agents"));
         let (guards, approvers) = (tables("guards"), tables("approvers"));
-        Some(Config {
+        let mut lists = |name| top.get(name).map(|field| self.tables(&field)).unwrap_or_default();
+        let (budgets, trips) = (lists("budgets"), lists("trips"));
+        if let Some(fail) = top.get("fail") {
+            self.fail(&fail);
+        }
+        let mut config = Config {
             state: top.get("state").and_then(|field| self.path(&field)),
             servers: servers.iter().filter_map(|field| self.server(field)).collect(),
             clients: self.clients(&clients, &known),
@@ -111,10 +121,12 @@ impl<'a> Reader<'a> {
                 .filter_map(|field| Some((self.name(field)?, self.approvers(field)?)))
                 .collect(),
             budgets: Vec::new(),
-            trips: Vec::new(),
-            session: Default::default(),
-            durability: Default::default(),
-        })
+            trips: self.trips(&trips, &known),
+            session: top.get("session").map(|field| self.session(&field)).unwrap_or_default(),
+            durability: top.get("durability").map(|field| self.durability(&field)).unwrap_or_default(),
+        };
+        config.budgets = self.budgets(&budgets, &known, &config);
+        Some(config)
     }
 
     fn version(&mut self, field: &Field<'a>) {

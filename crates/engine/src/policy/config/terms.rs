@@ -47,6 +47,10 @@ impl Tool {
     pub const RESULT_MAX: u64 = 16 << 20;
     /// How long a call may take, unless the file says otherwise.
     pub const DEADLINE: Duration = Duration::from_secs(10 * 60);
+    /// The largest result that the file may let through.
+    pub const RESULT_MOST: u64 = 64 << 20;
+    /// The longest that the file may let a call take.
+    pub const DEADLINE_MOST: Duration = Duration::from_secs(24 * 60 * 60);
 }
 
 impl From<Level> for Tool {
@@ -251,6 +255,11 @@ pub struct SessionTerms {
     pub idle: Duration,
     /// Age at which it ends.
     pub max: Duration,
+}
+
+impl SessionTerms {
+    /// The longest that the file may let a session last.
+    pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 }
 
 impl Default for SessionTerms {

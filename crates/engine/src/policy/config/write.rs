@@ -8,7 +8,7 @@
 
 use super::{
     Agent, Approvers, At, Client, Config, Cwd, Disclose, Guard, GuardEffect, Integers, Pattern, Scope,
-    Server, ServerRequest, terms,
+    Server, ServerRequest,
 };
 use crate::{
     diagnostic::{acts, first_of, inert},
@@ -16,6 +16,8 @@ use crate::{
     names::{ServerName, ToolName},
 };
 use std::{collections::BTreeMap, fmt::Display, time::Duration};
+
+mod terms;
 
 /// What is said in comments, from wherever it comes: it is cut, and everything invisible in it is written
 /// out.
@@ -87,6 +89,7 @@ pub fn write(config: &Config, comments: &Comments) -> String {
         page.line(format!("[approvers.{name}]"));
         page.line(format!("expires = {}", quoted(&duration(*expires))));
     }
+    page.terms(config);
     page.0
 }
 
@@ -115,7 +118,7 @@ impl Page {
     }
 
     fn server(&mut self, name: &ServerName, server: &Server, comments: &Comments) {
-        let Server { launch, tools, trusted: _, requests, meta, resources, integers, line: _ } = server;
+        let Server { launch, tools, trusted, requests, meta, resources, integers, line: _ } = server;
         self.gap();
         self.line(format!("[servers.{name}]"));
         self.list("command", launch.command.iter().map(|word| quoted(word)));
@@ -123,6 +126,9 @@ impl Page {
             Cwd::Node => {}
             Cwd::Client => self.line("cwd = \"client\""),
             Cwd::Path(path) => self.line(format!("cwd = {}", quoted(path))),
+        }
+        if *trusted {
+            self.line("trusted = true");
         }
         if !requests.is_empty() {
             self.list("requests", requests.iter().copied().map(ServerRequest::as_str).map(quoted));
@@ -144,24 +150,20 @@ impl Page {
             self.rows(rows.collect());
         }
         if !tools.is_empty() {
-            self.gap();
-            self.line(format!("[servers.{name}.tools]"));
-            let about = |tool: &ToolName| comments.tools.get(&(name.clone(), tool.clone()));
-            let row = |(tool, At { value, line: _ }): (&ToolName, &At<terms::Tool>)| {
-                let about = about(tool).map(|about| comment(about)).filter(|about| about != "#");
-                (key(tool.as_str()), quoted(value.level.as_str()), about)
-            };
-            self.rows(tools.iter().map(row).collect());
+            self.tools(name, tools, comments);
         }
     }
 
     fn client(&mut self, name: &impl Display, client: &Client) {
-        let Client { credential, agent, servers, sessions: _ } = client;
+        let Client { credential, agent, servers, sessions } = client;
         self.gap();
         self.line(format!("[clients.{name}]"));
         self.line(format!("credential = \"{credential}\""));
         self.line(format!("agent = \"{agent}\""));
         self.list("servers", servers.iter().map(|server| quoted(server.as_str())));
+        if *sessions {
+            self.line("sessions = true");
+        }
     }
 
     fn agent(&mut self, name: &impl Display, agent: &Agent) {
@@ -279,12 +281,23 @@ fn level_words(levels: LevelSet) -> Vec<String> {
 }
 
 /// The largest unit in which it is a whole number; parts of a second are lost.
-fn duration(duration: Duration) -> String {
+pub(super) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let units = [(24 * 60 * 60, 'd'), (60 * 60, 'h'), (60, 'm'), (1, 's')];
     let unit = units.into_iter().find(|(unit, _)| seconds != 0 && seconds.is_multiple_of(*unit));
     let (unit, letter) = unit.unwrap_or((1, 's'));
     format!("{}{letter}", seconds / unit)
+}
+
+/// The units of a size, from the largest.
+pub(super) const SIZES: [(&str, u64); 5] =
+    [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+
+/// The largest unit in which it is a whole number.
+pub(super) fn size(bytes: u64) -> String {
+    let unit = SIZES.into_iter().find(|(_, unit)| bytes != 0 && bytes.is_multiple_of(*unit));
+    let (name, unit) = unit.unwrap_or(("B", 1));
+    format!("{} {name}", bytes / unit)
 }
 
 /// A key as it is, or in quotes.

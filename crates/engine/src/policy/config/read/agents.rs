@@ -58,8 +58,10 @@ impl<'a> Reader<'a> {
                     BTreeSet::new()
                 }
             };
+            let sessions = table.get("sessions").and_then(|sessions| self.truth(&sessions));
             if let (Some(name), Some(credential), Some(agent)) = (name, credential, agent) {
-                clients.insert(name, Client { credential, agent, servers, sessions: false });
+                clients
+                    .insert(name, Client { credential, agent, servers, sessions: sessions.unwrap_or(false) });
             }
         }
         clients

@@ -74,6 +74,11 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// Whether the table has no keys at all, known or not.
+    pub(super) fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
     /// The field of this key.
     pub(super) fn get(&self, name: &str) -> Option<Field<'a>> {
         self.fields.iter().find(|field| field.name == name).cloned()
@@ -116,6 +121,13 @@ impl<'a> Node<'a> {
     pub(super) fn as_text(self) -> Option<&'a str> {
         match self {
             Node::Value(value) => value.as_str(),
+            Node::Table(_) | Node::Tables(_) | Node::Nothing => None,
+        }
+    }
+
+    pub(super) fn as_bool(self) -> Option<bool> {
+        match self {
+            Node::Value(value) => value.as_bool(),
             Node::Table(_) | Node::Tables(_) | Node::Nothing => None,
         }
     }
@@ -349,6 +361,29 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The tables of a list.
+    pub(super) fn tables(&mut self, field: &Field<'a>) -> Vec<Field<'a>> {
+        match field.node {
+            Node::Tables(_) | Node::Value(Value::Array(_)) => {
+                self.list_of(field, "a list of tables").unwrap_or_default()
+            }
+            Node::Value(_) | Node::Table(_) | Node::Nothing => {
+                let help = format!("write `[[{}]]` above each", field.name);
+                self.mistyped(field, "a list of tables", Some(help));
+                Vec::new()
+            }
+        }
+    }
+
+    /// `true` or `false`.
+    pub(super) fn truth(&mut self, field: &Field<'a>) -> Option<bool> {
+        let truth = field.node.as_bool();
+        if truth.is_none() {
+            self.mistyped(field, "true or false", None);
+        }
+        truth
+    }
+
     /// A text.
     pub(super) fn text(&mut self, field: &Field<'a>, wanted: &str) -> Option<&'a str> {
         let text = field.node.as_text();
@@ -386,12 +421,18 @@ impl<'a> Reader<'a> {
         all: &[T],
         as_str: fn(T) -> &'static str,
     ) -> Option<T> {
+        let words: Vec<(&'static str, T)> = all.iter().map(|value| (as_str(*value), *value)).collect();
+        self.choice(field, &words)
+    }
+
+    /// One of the words, each with what it stands for.
+    pub(super) fn choice<T: Clone>(&mut self, field: &Field<'a>, all: &[(&'static str, T)]) -> Option<T> {
         let text = self.text(field, A_TEXT)?;
-        let found = all.iter().copied().find(|value| as_str(*value) == text);
+        let found = all.iter().find(|(word, _)| *word == text).map(|(_, value)| value.clone());
         if found.is_none() {
-            let words: Vec<&str> = all.iter().copied().map(as_str).collect();
-            let one_of = || format!("it is one of {}", words.join(", "));
-            let help = self.near(text, words.iter().copied()).unwrap_or_else(one_of);
+            let words: Vec<&str> = all.iter().map(|(word, _)| *word).collect();
+            let help = self.near(text, words.iter().copied());
+            let help = help.unwrap_or_else(|| format!("it is one of {}", words.join(", ")));
             let message = format!("unknown word `{text}` for `{}`", field.name);
             self.found(&field.at, Finding::error(message).help(help));
         }

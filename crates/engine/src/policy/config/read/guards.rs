@@ -187,7 +187,7 @@ impl<'a> Reader<'a> {
         (controls.len() == elements.len()).then_some(GuardEffect::Require(controls))
     }
 
-    fn control(&mut self, field: &Field<'a>) -> Option<Control> {
+    pub(super) fn control(&mut self, field: &Field<'a>) -> Option<Control> {
         let text = self.text(field, "a control or a list of controls")?;
         text.parse()
             .map_err(|error: ControlError| {
@@ -212,30 +212,7 @@ impl<'a> Reader<'a> {
     pub(super) fn approvers(&mut self, field: &Field<'a>) -> Option<Approvers> {
         let table = self.fields(field, &format!("approvers.{}", field.name), &keys::APPROVERS)?;
         let Some(expires) = table.get("expires") else { return Some(Approvers::default()) };
-        let text = self.text(&expires, "a length of time, as in `\"1h\"`")?;
-        let read =
-            duration(text).filter(|read| (Duration::from_secs(1)..=Approvers::EXPIRES_MAX).contains(read));
-        if read.is_none() {
-            let finding = Finding::error(format!("`{text}` is not a length of time that can be used"));
-            self.found(
-                &expires.at,
-                finding.help("write a number and a unit, as in 90s, 30m, 1h, 7d; at most 365d"),
-            );
-        }
-        Some(Approvers { expires: read? })
+        let expires = self.length_of_time(&expires, Duration::from_secs(1)..=Approvers::EXPIRES_MAX)?;
+        Some(Approvers { expires })
     }
-}
-
-/// A whole number and one of `s`, `m`, `h` and `d`.
-fn duration(text: &str) -> Option<Duration> {
-    let unit = text.chars().last()?;
-    let seconds: u64 = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 60 * 60,
-        'd' => 24 * 60 * 60,
-        _ => return None,
-    };
-    let number = text.strip_suffix(unit).filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))?;
-    Some(Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(seconds)?))
 }

@@ -18,9 +18,22 @@ const NO_EFFECT: &str = "take it out: it would have no effect";
 const UNENFORCED: &str = "take it out: what is not enforced must not look as if it were";
 
 pub(super) const TOP: Keys = Keys {
-    known: &["version", "tenant", "state", "servers", "clients", "agents", "guards", "approvers"],
+    known: &[
+        "version",
+        "tenant",
+        "state",
+        "servers",
+        "clients",
+        "agents",
+        "guards",
+        "approvers",
+        "budgets",
+        "trips",
+        "session",
+        "durability",
+        "fail",
+    ],
     unbuilt: &[
-        ("budgets", "take it out: nothing is counted or capped yet; a guard can ask for approval instead"),
         ("people", "take it out: who may approve is not read from this file yet"),
         ("match", "take it out: guards are by level or by tool, not yet by argument"),
         ("facts", UNENFORCED),
@@ -32,19 +45,15 @@ pub(super) const TOP: Keys = Keys {
         ("include", "keep everything in this one file until then"),
         ("secrets", "refer to a secret where it is used, as in `\"${file:/run/secrets/crm}\"`"),
         ("reload", NO_EFFECT),
-        ("session", NO_EFFECT),
-        ("durability", NO_EFFECT),
-        ("fail", NO_EFFECT),
         ("gateway", NO_EFFECT),
     ],
 };
 
 pub(super) const SERVER: Keys = Keys {
-    known: &["command", "env", "cwd", "tools", "requests", "meta", "resources", "integers"],
+    known: &["command", "env", "cwd", "tools", "trusted", "requests", "meta", "resources", "integers"],
     unbuilt: &[
         ("url", "only servers that are started here, with `command`, can be reached yet"),
         ("auth", "only servers that are started here, with `command`, can be reached yet"),
-        ("trusted", "take it out: nothing that a server claims is believed yet"),
         ("share", NO_EFFECT),
         ("new_tools", "take it out: a tool that is not listed cannot be called"),
         ("confirm_covers", UNENFORCED),
@@ -53,22 +62,16 @@ pub(super) const SERVER: Keys = Keys {
 };
 
 pub(super) const TOOL: Keys = Keys {
-    known: &["level"],
-    unbuilt: &[
-        ("cost", "take it out: costs are not counted yet; a guard can ask for approval instead"),
-        ("actual", "take it out: costs are not counted yet; a guard can ask for approval instead"),
-        ("once", UNENFORCED),
-        ("repeat", UNENFORCED),
-        ("dry_run", UNENFORCED),
-        ("labels", "name the tools in a pattern instead"),
-        ("inputs", UNENFORCED),
-    ],
+    known: &["level", "cost", "actual", "once", "repeat", "labels", "canary", "result_max", "deadline"],
+    unbuilt: &[("dry_run", UNENFORCED), ("inputs", UNENFORCED)],
 };
 
-pub(super) const CLIENT: Keys = Keys {
-    known: &["credential", "agent", "servers"],
-    unbuilt: &[("sessions", NO_EFFECT), ("acts_for", NO_EFFECT)],
-};
+pub(super) const ONCE: Keys = Keys { known: &["key", "by", "within", "forward", "reconcile"], unbuilt: &[] };
+
+pub(super) const RECONCILE: Keys = Keys { known: &["tool", "args", "happened"], unbuilt: &[] };
+
+pub(super) const CLIENT: Keys =
+    Keys { known: &["credential", "agent", "servers", "sessions"], unbuilt: &[("acts_for", NO_EFFECT)] };
 
 pub(super) const AGENT: Keys = Keys {
     known: &["team", "levels", "allow", "deny", "disclose"],
@@ -94,3 +97,41 @@ pub(super) const APPROVERS: Keys = Keys {
         ("self", "take it out: it is not settled yet who may approve an own call"),
     ],
 };
+
+pub(super) const BUDGET: Keys = Keys {
+    known: &[
+        "name",
+        "for",
+        "per",
+        "zone",
+        "spend",
+        "calls",
+        "tokens",
+        "bytes",
+        "time",
+        "errors",
+        "recipients",
+        "rows",
+        "over",
+        "warn",
+        "unpriced",
+    ],
+    unbuilt: &[],
+};
+
+pub(super) const BUDGET_FOR: Keys = Keys {
+    known: &["agent", "team", "client", "server", "tool"],
+    unbuilt: &[("session", "write `per = \"session\"` beside whose calls count"), ("label", UNENFORCED)],
+};
+
+pub(super) const TRIP: Keys =
+    Keys { known: &["name", "agent", "denials", "loops", "spend", "within"], unbuilt: &[] };
+
+pub(super) const SESSION: Keys = Keys { known: &["idle", "max"], unbuilt: &[] };
+
+pub(super) const DURABILITY: Keys = Keys { known: &["reads", "write", "execute", "delete"], unbuilt: &[] };
+
+pub(super) const FAIL: Keys =
+    Keys { known: &["audit", "store", "policy", "approver", "upstream", "clock"], unbuilt: &[] };
+
+pub(super) const LEVELS: Keys = Keys { known: &["read", "write", "execute", "delete"], unbuilt: &[] };

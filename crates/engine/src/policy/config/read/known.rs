@@ -17,27 +17,32 @@ pub(super) struct Known<'a> {
     servers: BTreeMap<&'a str, Option<BTreeSet<&'a str>>>,
     agents: BTreeSet<&'a str>,
     teams: BTreeSet<&'a str>,
+    clients: BTreeSet<&'a str>,
     /// The full names of all tools.
     tools: Vec<String>,
     servers_unread: bool,
     agents_unread: bool,
     teams_unread: bool,
+    clients_unread: bool,
 }
 
 impl<'a> Known<'a> {
     /// The names in the tables of the top.
     pub(super) fn of(root: &'a dyn TableLike) -> Self {
         let section = |name| root.get(name).map(|item| Node::of(item).as_table());
-        let (servers, agents) = (section("servers"), section("agents"));
+        let (servers, agents, clients) = (section("servers"), section("agents"), section("clients"));
         let mut known = Self {
             servers: BTreeMap::new(),
             agents: BTreeSet::new(),
             teams: BTreeSet::new(),
+            clients: BTreeSet::new(),
             tools: Vec::new(),
             servers_unread: matches!(servers, Some(None)),
             agents_unread: matches!(agents, Some(None)),
             teams_unread: matches!(agents, Some(None)),
+            clients_unread: matches!(clients, Some(None)),
         };
+        known.clients.extend(clients.flatten().into_iter().flat_map(TableLike::iter).map(|(name, _)| name));
         for (name, item) in servers.flatten().into_iter().flat_map(TableLike::iter) {
             if !has_usable_length(name) {
                 continue;
@@ -78,6 +83,10 @@ impl<'a> Known<'a> {
         self.teams_unread || self.teams.contains(name)
     }
 
+    pub(super) fn has_client(&self, name: &str) -> bool {
+        self.clients_unread || self.clients.contains(name)
+    }
+
     pub(super) fn servers(&self) -> impl Iterator<Item = &'a str> {
         self.servers.keys().copied()
     }
@@ -88,6 +97,10 @@ impl<'a> Known<'a> {
 
     pub(super) fn teams(&self) -> impl Iterator<Item = &'a str> {
         self.teams.iter().copied()
+    }
+
+    pub(super) fn clients(&self) -> impl Iterator<Item = &'a str> {
+        self.clients.iter().copied()
     }
 
     /// The full names of all tools.

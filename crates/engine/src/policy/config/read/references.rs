@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     diagnostic::Finding,
-    names::{AgentName, ServerName, TeamName},
+    names::{AgentName, ClientName, ServerName, TeamName},
 };
 use std::{collections::BTreeSet, ops::Range};
 
@@ -105,6 +105,26 @@ impl<'a> Reader<'a> {
             let help = self.near(text, known.teams());
             let help = help.unwrap_or_else(|| "a team exists if some agent names it".to_owned());
             self.found(&field.at, Finding::error(format!("unknown team `{text}`")).help(help));
+            return None;
+        }
+        text.parse().ok() // as with an agent
+    }
+
+    pub(super) fn known_client(&mut self, field: &Field<'a>, known: &Known<'a>) -> Option<ClientName> {
+        let text = self.text(field, A_TEXT)?;
+        if !known.has_client(text) {
+            let help = self.near(text, known.clients());
+            let help = help.unwrap_or_else(|| "describe it in a table, `[clients.NAME]`".to_owned());
+            self.found(&field.at, Finding::error(format!("unknown client `{text}`")).help(help));
+            return None;
+        }
+        text.parse().ok() // as with an agent
+    }
+
+    pub(super) fn known_server(&mut self, field: &Field<'a>, known: &Known<'a>) -> Option<ServerName> {
+        let text = self.text(field, A_TEXT)?;
+        if !known.has_server(text) {
+            self.unknown_server(text, &field.at, known);
             return None;
         }
         text.parse().ok() // as with an agent

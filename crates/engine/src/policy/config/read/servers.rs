@@ -1,20 +1,18 @@
-//! Servers: how each is started, and what its tools do.
+//! Servers: how each is started, and what it may do.
 //!
 //! What is started is started with exactly what the file says, so a text that no process can be given is
 //! refused here. A value that may be a secret is never shown in a finding, not even as the line that it
 //! stands on.
 //!
-//! Start at [`Reader::server`].
+//! Not here: what its tools do (`tools.rs`). Start at [`Reader::server`].
 
 use super::{
-    super::{At, Cwd, Integers, Launch, Server, ServerRequest, Text, terms::Tool},
+    super::{Cwd, Integers, Launch, Server, ServerRequest, Text},
     field::{A_TEXT, Field, Reader},
     keys,
+    tools::Siblings,
 };
-use crate::{
-    diagnostic::Finding,
-    names::{ServerName, ToolName},
-};
+use crate::{diagnostic::Finding, names::ServerName};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl<'a> Reader<'a> {
@@ -41,7 +39,11 @@ impl<'a> Reader<'a> {
         let env = table.get("env").map(|env| self.env(&env, field.name));
         let cwd = table.get("cwd").and_then(|cwd| self.cwd(&cwd));
         let tools = table.get("tools").map(|tools| self.entries(&tools)).unwrap_or_default();
-        let tools = tools.iter().filter_map(|tool| self.tool(tool, field.name)).collect();
+        let trusted = table.get("trusted").map(|trusted| self.truth(&trusted));
+        // One that cannot be read is said once, and not again at each tool.
+        let is_trusted = trusted.is_some_and(|trusted| trusted.unwrap_or(true));
+        let siblings = Siblings { server: field.name, trusted: is_trusted, tools: &tools };
+        let tools = tools.iter().filter_map(|tool| self.tool(tool, &siblings)).collect();
         let requests = table.get("requests").and_then(|requests| self.requests(&requests));
         let meta = table.get("meta").and_then(|meta| self.filled_texts(&meta));
         let resources = table.get("resources").and_then(|resources| self.filled_texts(&resources));
@@ -52,7 +54,7 @@ impl<'a> Reader<'a> {
         let server = Server {
             launch,
             tools,
-            trusted: false,
+            trusted: is_trusted,
             requests: requests.unwrap_or_default(),
             meta: meta.unwrap_or_default(),
             resources,
@@ -142,27 +144,6 @@ impl<'a> Reader<'a> {
                 None
             }
         }
-    }
-
-    fn tool(&mut self, field: &Field<'a>, server: &str) -> Option<(ToolName, At<Tool>)> {
-        let name = self.name(field);
-        let level = match field.node.as_table() {
-            None => self.level(field, "a level or a table"),
-            Some(table) => {
-                let table =
-                    self.fields_of(table, &format!("servers.{server}.tools.{}", field.name), &keys::TOOL);
-                match table.get("level") {
-                    Some(level) => self.level(&level, "a level"),
-                    None => {
-                        let finding =
-                            Finding::error(format!("tool `{server}/{}` has no `level`", field.name));
-                        self.found(&field.key, finding.help("levels are read, write, execute, delete"));
-                        None
-                    }
-                }
-            }
-        };
-        Some((name?, At { value: level?.into(), line: self.line(field.key.start) }))
     }
 
     fn requests(&mut self, field: &Field<'a>) -> Option<BTreeSet<ServerRequest>> {

@@ -1,13 +1,19 @@
 mod mistakes;
+mod terms;
 
+use super::super::terms::{
+    BudgetScope, Durability, Flush, Key, Measure, Once, Over, Reconcile, SessionTerms, Tool, TripCount,
+};
 use super::{super::*, *};
 use crate::{
+    cost::{Amount, Path},
     diagnostic::render,
     level::Level,
-    names::{AgentName, ClientName, ServerName},
+    names::{AgentName, ClientName, Label, ServerName, ToolName, Unit},
+    window::{Calendar, Window, Zone},
 };
 use proptest::prelude::*;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 /// What follows every mistake of the table.
 const REST: &str = r#"
@@ -59,10 +65,19 @@ requests = ["roots", "elicitation"]
 meta = ["acme/tenant"]
 resources = ["file:///srv/docs/**"]
 integers = "safe"
+trusted = true
 [servers.crm.tools]
 read_user = "read"
 refund = { level = "write" }
 "repo/delete" = "delete"
+get_refund = { level = "read", result_max = "1 MiB", deadline = "30s" }
+secrets = { level = "read", canary = true, labels = ["bait", "pii"], repeat = true, once = "derived" }
+send = { level = "execute", cost = { usd = "len(args.to) * 0.02", recipients = "len(args.to)" }, once = "required" }
+[servers.crm.tools.pay]
+level = "write"
+cost = { usd = "args.amount + 0.10" }
+actual = { usd = "result.charged" }
+once = { by = ["args.invoice_id"], within = "90d", forward = "key", reconcile = { tool = "get_refund", args = { id = "args.order_id" }, happened = "result.found" } }
 
 [servers.staging]
 command = ["staging"]
@@ -73,6 +88,7 @@ tools = { deploy = "execute" }
 credential = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 agent = "support"
 servers = ["crm", "staging"]
+sessions = true
 
 [agents.support]
 team = "helpdesk"
@@ -95,6 +111,62 @@ delete = "approval:oncall"
 [approvers.oncall]
 expires = "30m"
 [approvers.finance]
+
+[[budgets]]
+name = "support day"
+for = { agent = "support" }
+per = "day"
+zone = "Europe/Lisbon"
+spend = "500.00 usd"
+over = "approval:finance"
+warn = [50, 80]
+unpriced = "deny"
+[[budgets]]
+name = "each run"
+for = { agent = "*" }
+per = "session"
+calls = 200
+[[budgets]]
+name = "each agent's day"
+for = { agent = "*" }
+per = "24h"
+calls = 2000
+warn = []
+[[budgets]]
+name = "results"
+for = "all"
+per = "total"
+bytes = "10 GiB"
+over = "deny"
+[[budgets]]
+name = "mails"
+for = { tool = "crm/send*" }
+per = "minute"
+recipients = 50
+unpriced = "free"
+
+[[trips]]
+name = "refused too often"
+denials = 20
+within = "10m"
+[[trips]]
+name = "spends too fast"
+agent = "support"
+spend = "100.50 usd"
+within = "1h"
+
+[session]
+idle = "10m"
+max = "8h"
+
+[durability]
+reads = "wait"
+write = "os"
+execute = "flush"
+
+[fail]
+store = { read = "deny", write = "deny" }
+clock.delete = "deny"
 "#;
 
 #[test]
@@ -112,10 +184,17 @@ fn everything_that_can_be_said_is_read() {
     assert_eq!(crm.meta, ["acme/tenant"]);
     assert_eq!(crm.resources.as_deref(), Some(&["file:///srv/docs/**".to_owned()][..]));
     assert_eq!(crm.integers, Integers::Safe);
-    assert_eq!(crm.line, 6);
-    let tools: Vec<_> = crm.tools.iter().map(|(tool, at)| (tool.as_str(), at.value, at.line)).collect();
-    let want =
-        [("read_user", Level::Read, 15), ("refund", Level::Write, 16), ("repo/delete", Level::Delete, 17)];
+    assert_eq!((crm.line, crm.trusted), (6, true));
+    let tools: Vec<_> = crm.tools.iter().map(|(tool, at)| (tool.as_str(), at.value.level, at.line)).collect();
+    let want = [
+        ("get_refund", Level::Read, 19),
+        ("pay", Level::Write, 22),
+        ("read_user", Level::Read, 16),
+        ("refund", Level::Write, 17),
+        ("repo/delete", Level::Delete, 18),
+        ("secrets", Level::Read, 20),
+        ("send", Level::Execute, 21),
+    ];
     assert_eq!(tools, want);
 
     let staging = &config.servers[&"staging".parse::<ServerName>().unwrap()];
@@ -125,12 +204,12 @@ fn everything_that_can_be_said_is_read() {
     let desktop = &config.clients[&"desktop".parse::<ClientName>().unwrap()];
     assert_eq!(desktop.agent.as_str(), "support");
     assert_eq!(desktop.credential.0[..3], [0x01, 0x23, 0x45]);
-    assert_eq!(desktop.servers.len(), 2);
+    assert_eq!((desktop.servers.len(), desktop.sessions), (2, true));
 
     let support = &config.agents[&"support".parse::<AgentName>().unwrap()];
     assert_eq!(support.levels, LevelSet::of([Level::Read, Level::Write]));
     assert_eq!(support.allow[1].value.to_string(), "crm/re*");
-    assert_eq!((support.allow[1].line, support.deny[0].line, support.line), (32, 33, 29));
+    assert_eq!((support.allow[1].line, support.deny[0].line, support.line), (42, 43, 39));
     assert_eq!(support.disclose, Disclose::Full);
 
     let team = Scope::Team("helpdesk".parse().unwrap());
@@ -138,7 +217,7 @@ fn everything_that_can_be_said_is_read() {
     let approval =
         |group: &str, votes, strength| Control::Approval { group: group.parse().unwrap(), votes, strength };
     let guards: Vec<_> = config.guards.iter().map(|guard| (guard.scope.to_string(), guard.line)).collect();
-    let scopes = [("delete", 40), ("crm/refund", 42), ("crm/refund", 43), ("*/*", 45)];
+    let scopes = [("delete", 50), ("crm/refund", 52), ("crm/refund", 53), ("*/*", 55)];
     assert_eq!(guards, scopes.map(|(scope, line)| (scope.to_owned(), line)));
     let [delete, refund, ops, both] = &config.guards[..] else { panic!("four guards") };
     assert_eq!(delete.effect, GuardEffect::Require(vec![approval("oncall", 1, None)]));
@@ -153,6 +232,154 @@ fn everything_that_can_be_said_is_read() {
 
     let expires: Vec<_> = config.approvers.values().map(|group| group.expires.as_secs()).collect();
     assert_eq!(expires, [3600, 1800], "finance, oncall");
+}
+
+#[test]
+fn the_terms_of_a_tool_are_read() {
+    let config = good(FULL);
+    let crm = &config.servers[&"crm".parse::<ServerName>().unwrap()];
+    let tool = |name: &str| &crm.tools[&name.parse::<ToolName>().unwrap()].value;
+    let path = |text: &str| text.parse::<Path>().unwrap();
+
+    assert_eq!(*tool("refund"), Tool::from(Level::Write));
+    let limited = Tool { result_max: 1 << 20, deadline: Duration::from_secs(30), ..Tool::from(Level::Read) };
+    assert_eq!(*tool("get_refund"), limited);
+    let bait = tool("secrets");
+    assert!(bait.canary && bait.repeat);
+    assert_eq!(bait.labels.iter().map(Label::as_str).collect::<Vec<_>>(), ["bait", "pii"]);
+    assert_eq!((&bait.once.by, bait.once.within), (&Key::Derived, Once::DERIVED_WITHIN));
+    let send = tool("send");
+    let costs: Vec<_> = send.cost.iter().map(|(unit, cost)| format!("{unit}: {cost}")).collect();
+    assert_eq!(costs, ["recipients: len(args.to)", "usd: len(args.to) * 0.02"]);
+    assert_eq!((&send.once.by, send.once.within), (&Key::Required, Once::WITHIN));
+    let pay = tool("pay");
+    assert_eq!(pay.cost.values().next().unwrap().to_string(), "args.amount + 0.1");
+    assert_eq!(pay.actual.values().collect::<Vec<_>>(), [&path("result.charged")]);
+    let reconcile = Reconcile {
+        tool: "get_refund".parse().unwrap(),
+        arguments: [("id".to_owned(), path("args.order_id"))].into(),
+        happened: path("result.found"),
+    };
+    let once = Once {
+        by: Key::By(vec![path("args.invoice_id")]),
+        within: Duration::from_secs(90 * 24 * 60 * 60),
+        forward: Some("key".to_owned()),
+        reconcile: Some(reconcile),
+    };
+    assert_eq!(pay.once, once);
+}
+
+#[test]
+fn budgets_and_trips_are_read() {
+    let config = good(FULL);
+    let usd: Unit = "usd".parse().unwrap();
+    let [day, run, each, results, mails] = &config.budgets[..] else { panic!("five budgets") };
+    assert_eq!(
+        (day.name.as_str(), day.scope.to_string(), day.line),
+        ("support day", "agent:support".into(), 61)
+    );
+    assert_eq!(day.per, Window::Fixed(Calendar::Day, "Europe/Lisbon".parse().unwrap()));
+    assert_eq!((&day.measure, day.cap), (&Measure::Cost(usd.clone()), Amount::whole(500)));
+    assert_eq!(day.over, Over::Ask("approval:finance".parse().unwrap()));
+    assert_eq!((&day.warn[..], day.unpriced_denied), (&[50, 80][..], true));
+    assert_eq!(
+        (&run.scope, &run.per, &run.warn[..]),
+        (&BudgetScope::Agent(None), &Window::Session, &[80][..])
+    );
+    assert_eq!((&run.measure, run.cap, &run.over), (&Measure::Calls, Amount::whole(200), &Over::Deny));
+    assert_eq!((&each.per, &each.warn[..]), (&Window::Rolling(Duration::from_secs(86_400)), &[][..]));
+    assert_eq!((&results.scope, &results.per), (&BudgetScope::All, &Window::Total));
+    assert_eq!((&results.measure, results.cap), (&Measure::Bytes, Amount::whole(10 << 30)));
+    assert_eq!(mails.scope.to_string(), "tool:crm/send*");
+    assert_eq!(mails.per, Window::Fixed(Calendar::Minute, Zone::default()));
+    assert_eq!((mails.measure.to_string(), mails.cap), ("recipients".to_owned(), Amount::whole(50)));
+
+    let [refused, fast] = &config.trips[..] else { panic!("two trips") };
+    assert_eq!(
+        (&refused.agent, &refused.counts, refused.at),
+        (&None, &TripCount::Denials, Amount::whole(20))
+    );
+    assert_eq!(refused.within, Duration::from_secs(600));
+    assert_eq!(fast.agent.as_ref().map(AgentName::as_str), Some("support"));
+    assert_eq!((&fast.counts, fast.at), (&TripCount::Spend(usd), Amount(100_500_000)));
+
+    let session = SessionTerms { idle: Duration::from_secs(600), max: Duration::from_secs(8 * 3600) };
+    assert_eq!(config.session, session);
+    let durability = Durability { reads_wait: true, write: Flush::System, ..Durability::default() };
+    assert_eq!(config.durability, durability);
+}
+
+#[test]
+fn every_scope_window_and_measure_has_its_words() {
+    let budget = |line: &str| {
+        let defaults = [("for", "for = 'all'"), ("per", "per = 'day'"), ("calls", "calls = 1")];
+        let key = line.split(' ').next().unwrap();
+        let rest: Vec<&str> = defaults
+            .iter()
+            .filter(|(default, _)| *default != key && (*default != "calls" || matches!(key, "for" | "per")))
+            .map(|(_, line)| *line)
+            .collect();
+        let tool = "[servers.crm.tools.pay]\nlevel = 'write'\n\
+                    cost = { usd = '1', tokens = '1', recipients = '1', rows = '1', minutes = '1' }\n";
+        let source = format!("{REST}{tool}[[budgets]]\nname = 'b'\n{line}\n{}", rest.join("\n"));
+        good(&source).budgets.remove(0)
+    };
+    for (line, scope) in [
+        ("for = 'all'", "all"),
+        ("for = { agent = 'support' }", "agent:support"),
+        ("for = { agent = '*' }", "agent:*"),
+        ("for = { team = 'helpdesk' }", "team:helpdesk"),
+        ("for = { team = '*' }", "team:*"),
+        ("for = { client = 'desktop' }", "client:desktop"),
+        ("for = { client = '*' }", "client:*"),
+        ("for = { server = 'crm' }", "server:crm"),
+        ("for = { server = '*' }", "server:*"),
+        ("for = { tool = 'crm/re*' }", "tool:crm/re*"),
+        ("for = { tool = 'app/*' }", "tool:app/*"),
+    ] {
+        assert_eq!(budget(line).scope.to_string(), scope, "{line}");
+    }
+    let fixed = |calendar| Window::Fixed(calendar, Zone::default());
+    for (line, window) in [
+        ("per = 'session'", Window::Session),
+        ("per = 'minute'", fixed(Calendar::Minute)),
+        ("per = 'hour'", fixed(Calendar::Hour)),
+        ("per = 'day'", fixed(Calendar::Day)),
+        ("per = 'week'", fixed(Calendar::Week)),
+        ("per = 'month'", fixed(Calendar::Month)),
+        ("per = 'total'", Window::Total),
+        ("per = '1m'", Window::Rolling(Duration::from_secs(60))),
+        ("per = '90m'", Window::Rolling(Duration::from_secs(5400))),
+        ("per = '365d'", Window::Rolling(Duration::from_secs(365 * 86_400))),
+        ("per = 'day'\nzone = 'UTC'", fixed(Calendar::Day)),
+        (
+            "per = 'day'\nzone = 'Asia/Kathmandu'",
+            Window::Fixed(Calendar::Day, "Asia/Kathmandu".parse().unwrap()),
+        ),
+    ] {
+        assert_eq!(budget(line).per, window, "{line}");
+    }
+    for (line, measure, cap) in [
+        ("spend = '0.5 usd'", "usd", "0.5"),
+        ("spend = '500.00 usd'", "usd", "500"),
+        ("spend = '30 minutes'", "minutes", "30"),
+        ("spend = '100000 tokens'", "tokens", "100000"),
+        ("tokens = 100_000", "tokens", "100000"),
+        ("recipients = 50", "recipients", "50"),
+        ("rows = 1", "rows", "1"),
+        ("calls = 50", "calls", "50"),
+        ("errors = 5", "errors", "5"),
+        ("bytes = '1 MiB'", "bytes", "1048576"),
+        ("bytes = '512B'", "bytes", "512"),
+        ("time = '2h'", "seconds", "7200"),
+    ] {
+        let budget = budget(line);
+        assert_eq!(
+            (budget.measure.to_string(), budget.cap.to_string()),
+            (measure.to_owned(), cap.to_owned()),
+            "{line}"
+        );
+    }
 }
 
 #[test]
@@ -178,7 +405,7 @@ fn one_thing_written_in_different_ways_is_read_as_one() {
 #[test]
 fn all_mistakes_are_found_at_once() {
     let source = r#"
-budgets = []
+people = []
 stat = "/var/lib/placet"
 [servers.crm]
 command = "crm"
@@ -202,7 +429,7 @@ delte = "approval:oncall"
     assert_eq!(
         messages,
         [
-            "`budgets` is not built yet in this version",
+            "`people` is not built yet in this version",
             "unknown key `stat`",
             "`command` must be a list of texts, not a text",
             "unknown level `wrte`",
@@ -411,7 +638,7 @@ fn a_file_cannot_be_nested_until_the_stack_ends() {
 }
 
 /// Pieces that mean something to the file, or to those who read it.
-const PIECES: [&str; 40] = [
+const PIECES: [&str; 48] = [
     "[",
     "]",
     "[[",
@@ -452,6 +679,14 @@ const PIECES: [&str; 40] = [
     "delete",
     "levels",
     "app/x",
+    "[[budgets]]\n",
+    "[[trips]]\n",
+    "spend = '1 usd'\n",
+    "\"session\"",
+    "args.a",
+    " usd",
+    "24h",
+    "*",
 ];
 
 fn mutated() -> impl Strategy<Value = String> {
@@ -499,6 +734,12 @@ fn assert_sound(source: &str) -> Result<(), TestCaseError> {
         for (name, number) in read_of {
             prop_assert_eq!(number, written(name), "nothing of {} is lost without an error", name);
         }
+        let listed = |name| match root.get(name).map(Node::of) {
+            Some(Node::Tables(tables)) => tables.len(),
+            Some(Node::Value(value)) => value.as_array().map_or(0, |array| array.len()),
+            Some(Node::Table(_) | Node::Nothing) | None => 0,
+        };
+        prop_assert_eq!((config.budgets.len(), config.trips.len()), (listed("budgets"), listed("trips")));
         let text = write(&config, &Comments::default());
         prop_assert_eq!(super::read(&text).config, Some(config), "{}", text);
     }
@@ -526,5 +767,40 @@ proptest! {
     #[test]
     fn no_heap_of_pieces_makes_the_reader_panic(pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..40)) {
         assert_sound(&pieces.concat())?;
+    }
+}
+
+#[test]
+fn a_session_budget_needs_a_longer_one_where_sessions_are_opened() {
+    let budgets = |sessions: bool, scope: &str, beside: &str| {
+        let host = format!(
+            "[clients.host]\ncredential = 'sha256:{}'\nagent = 'support'\nservers = ['crm']\nsessions = {sessions}\n",
+            "ab".repeat(32)
+        );
+        let run = format!("[[budgets]]\nname = 'run'\nfor = {scope}\nper = 'session'\ncalls = 5\n");
+        let beside =
+            if beside.is_empty() { String::new() } else { format!("[[budgets]]\nname = 'day'\n{beside}") };
+        read(&format!("{host}{run}{beside}{REST}\n[agents.ops]\nteam = 'others'\n")).config.is_some()
+    };
+    for (sessions, scope, beside, good) in [
+        (false, "{ agent = 'support' }", "", true),
+        (true, "{ agent = 'support' }", "", false),
+        (true, "{ agent = '*' }", "", false),
+        (true, "{ team = 'helpdesk' }", "", false),
+        (true, "{ team = 'others' }", "", true), // nobody of that team opens sessions
+        (true, "{ agent = 'ops' }", "", true),
+        (true, "{ client = 'desktop' }", "", true),
+        (true, "{ client = 'host' }", "", false),
+        (true, "{ server = 'crm' }", "", false),
+        (true, "'all'", "", false),
+        (true, "'all'", "for = 'all'\nper = 'day'\ncalls = 50", true),
+        (true, "'all'", "for = 'all'\nper = 'total'\ncalls = 50", true),
+        (true, "'all'", "for = 'all'\nper = '24h'\ncalls = 50", true),
+        (true, "'all'", "for = 'all'\nper = '23h'\ncalls = 50", false),
+        (true, "'all'", "for = 'all'\nper = 'hour'\ncalls = 50", false), // a rate, not a sum
+        (true, "'all'", "for = 'all'\nper = 'day'\nerrors = 50", false), // of something else
+        (true, "'all'", "for = { agent = '*' }\nper = 'day'\ncalls = 50", false),
+    ] {
+        assert_eq!(budgets(sessions, scope, beside), good, "{sessions} {scope} {beside}");
     }
 }

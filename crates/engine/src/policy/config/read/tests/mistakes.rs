@@ -75,7 +75,7 @@ fn mistakes_at_the_top() {
             r#"error: unknown key `zebra`
   ╭─[placet.toml:1:1]
 1 │ zebra = true
-  · ──┬──  help: its keys are version, tenant, state, servers, clients, agents, guards, approvers
+  · ──┬──  help: its keys are version, tenant, state, servers, clients, agents, guards, approvers, budgets, trips, session, durability, fail
 "#,
         ),
         (
@@ -422,11 +422,11 @@ tools = { "list all" = "read" }"#,
         (
             r#"[servers.erp]
 command = ["erp"]
-tools = { list = { level = "read", labels = ["egress"] } }"#,
-            r#"error: `labels` is not built yet in this version
+tools = { list = { level = "read", dry_run = true } }"#,
+            r#"error: `dry_run` is not built yet in this version
   ╭─[placet.toml:3:36]
-3 │ tools = { list = { level = "read", labels = ["egress"] } }
-  ·                                    ──┬───  help: name the tools in a pattern instead
+3 │ tools = { list = { level = "read", dry_run = true } }
+  ·                                    ───┬───  help: take it out: what is not enforced must not look as if it were
 "#,
         ),
         (
@@ -1041,7 +1041,7 @@ fn foreign_text_in_a_mistake_is_inert() {
             r#"error: unknown key `\u{202e}\u{1b}[31m`
   ╭─[placet.toml:1:1]
 1 │ "\u202e\u001b[31m" = 1
-  · ────────┬─────────  help: its keys are version, tenant, state, servers, clients, agents, guards, approvers
+  · ────────┬─────────  help: its keys are version, tenant, state, servers, clients, agents, guards, approvers, budgets, trips, session, durability, fail
 "#,
         ),
         (

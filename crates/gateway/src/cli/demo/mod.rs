@@ -4,7 +4,9 @@
 //! the others show one thing each that the boundary stops, and look at the world afterwards to see that it did
 //! not change.
 
-use std::{collections::BTreeMap, sync::Arc};
+mod state;
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
 use parking_lot::Mutex;
@@ -24,6 +26,9 @@ pub(super) struct Arguments {
     /// One full result a line, as JSON
     #[arg(long)]
     json: bool,
+    /// Be one of the processes of a scene that call through this socket
+    #[arg(long, hide = true, value_name = "SOCKET")]
+    caller: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -40,10 +45,27 @@ enum Scene {
 }
 
 /// The scenes that exist, in the order in which they are shown.
-const BUILT: [Scene; 5] =
-    [Scene::AllowedActions, Scene::ReadOnly, Scene::AllowList, Scene::DryRun, Scene::Stop];
+const BUILT: [Scene; 8] = [
+    Scene::AllowedActions,
+    Scene::ReadOnly,
+    Scene::AllowList,
+    Scene::DryRun,
+    Scene::Budget,
+    Scene::Once,
+    Scene::Stop,
+    Scene::Audit,
+];
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
+    if let Some(socket) = &arguments.caller {
+        return match state::caller(socket) {
+            Ok(()) => Exit::Done,
+            Err(error) => {
+                complain(&format!("the scene cannot be reached: {error}"), None);
+                Exit::Unavailable
+            }
+        };
+    }
     let scenes = match arguments.scene {
         Some(scene) if !BUILT.contains(&scene) => {
             let name = scene.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
@@ -220,7 +242,10 @@ impl Stage<'_> {
             Scene::AllowList => self.allow_list().await,
             Scene::DryRun => self.dry_run().await,
             Scene::Stop => self.stop().await,
-            Scene::Approval | Scene::Budget | Scene::Once | Scene::Audit => Ok(true),
+            Scene::Budget => self.budget().await,
+            Scene::Once => self.once().await,
+            Scene::Audit => self.audit().await,
+            Scene::Approval => Ok(true),
         }
     }
 

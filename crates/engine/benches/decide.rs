@@ -58,6 +58,8 @@ fn proposal(agent: &str, action: &str) -> Proposal {
         arguments: arguments(),
         meta: Object::new(),
         mode: Mode::Live,
+        key: None,
+        cost: Default::default(),
     }
 }
 
@@ -70,7 +72,10 @@ struct Desk {
 
 impl Desk {
     fn new(rules: Rules, catalogue: Catalogue) -> Self {
-        let engine = Engine::new(Policy::compile(rules, catalogue).expect("the rules are sound"));
+        let engine = Engine::new(
+            Policy::compile(rules, catalogue).expect("the rules are sound"),
+            DigestKey::new(&[1; 32]),
+        );
         let definition = Definition::read(&json(DEFINITION)).expect("the definition is sound");
         let now = Now { wall: Timestamp(1_795_340_096_000_000), boot: BootInstant::default() };
         let session = Session {
@@ -78,6 +83,8 @@ impl Desk {
             opened_at: now.wall,
             last_at: now.wall,
             steps: 3,
+            labels: Default::default(),
+            echo: None,
         };
         let remembered = Remembered { session: Some(session), ..Remembered::default() };
         Self { engine, known: Known { remembered, offer: Offer::Accepted(Arc::new(definition)) }, now }

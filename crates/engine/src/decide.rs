@@ -479,7 +479,15 @@ impl Engine {
             | DenyReason::Bug => record,
         };
         let mut changes = Changes { step: Some(step), records: vec![record], ..Changes::default() };
-        counting::trip(&self.policy, &self.about(call, None), &denial.reason, known, now.wall, &mut changes);
+        counting::trip(
+            &self.policy,
+            &self.about(call, None),
+            call.mode,
+            &denial.reason,
+            known,
+            now.wall,
+            &mut changes,
+        );
         Verdict { decision: Decision::Deny(denial), changes }
     }
 

@@ -193,9 +193,10 @@ impl<D: Durability> Permit<D> {
     ///
     /// [`Mismatch`] if the receipt is not for the granted call's intent.
     pub fn new(grant: Grant<D>, receipt: Receipt<D>) -> Result<Self, Mismatch> {
-        if Some(grant.call.id) != receipt.call() {
-            return Err(Mismatch);
-        }
+        let (_, session) = receipt.intent.filter(|(call, _)| *call == grant.call.id).ok_or(Mismatch)?;
+        let mut grant = grant;
+        // It may have been moved into a session that another call began first; a stop of that one covers it.
+        grant.about.session = Some(session);
         let until = grant.decided_at.plus(limits::PERMIT_LIFE);
         Ok(Self { grant, until })
     }

@@ -9,25 +9,31 @@
     reason = "a test that cannot go on should say so and end"
 )]
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use placet_engine::{
     approval::Approval,
     call::{Call, CallId, DigestKey, DryRun, Mode, Proposal},
     decide::{self, Engine, Outcome, Verdict},
-    decision::{Allowed, Decision, Denial, DenyReason, Plan},
+    decision::{Allowed, Decision, Denial, DenyReason, Plan, Stopped},
     json::{Json, Limits, Object, parse},
     level::{Level, LevelSet},
     limits,
     permit::{Durability, Durable, Grant, Lapse, Mismatch, Permit, Queued, Receipt},
     policy::{
         Policy, Rules, Tool,
-        config::{Agent, Approvers, Guard, GuardEffect, GuardScope},
+        config::{Agent, Approvers, Guard, GuardEffect, GuardScope, terms::SessionTerms},
     },
     record::Kind,
     session::{HistoryEntry, Session, SessionId, SessionKey, Status},
-    state::{Advance, Changes, Ending, Intent, Known, Needs, Precondition, Remembered, StopChange},
-    stop::{Generations, Scope, Stop},
+    state::{
+        Advance, Changes, Ending, Intent, Known, Needs, Open, Precondition, Remembered, Settled, StopChange,
+    },
+    stop::{Coordinates, Generations, Leaves, Scope, Stop},
     time::{BootInstant, Now, Timestamp},
     tool::{Definition, Offer},
 };
@@ -71,11 +77,16 @@ fn engine() -> Engine {
         .into(),
         guards: vec![delete],
         approvers: [("oncall".parse().unwrap(), Approvers { expires: 600 * SECOND })].into(),
+        ..Rules::default()
     };
     let tools = ALL
         .into_iter()
         .map(|(name, level)| (name.parse().unwrap(), Tool { plans: name == PLANNING, ..Tool::from(level) }));
-    Engine::new(Policy::compile(rules, tools.collect()).unwrap())
+    Engine::new(Policy::compile(rules, tools.collect()).unwrap(), secret())
+}
+
+fn secret() -> DigestKey {
+    DigestKey::new(&[3; 32])
 }
 
 fn json(text: &str) -> Json {
@@ -110,6 +121,7 @@ fn stop() -> Stop {
         reason: "look first".to_owned(),
         by: "ana".to_owned(),
         since: Timestamp(7),
+        leaves: Leaves::Nothing,
     }
 }
 
@@ -122,11 +134,13 @@ fn proposal(agent: &str, action: &str) -> Proposal {
         arguments: object(r#"{"id":"42"}"#),
         meta: Object::new(),
         mode: Mode::Live,
+        key: None,
+        cost: BTreeMap::new(),
     }
 }
 
 fn call_of(id: u8, proposal: Proposal) -> Arc<Call> {
-    Arc::new(Call::new(CallId::from_random([id; 12]), proposal, &DigestKey::new(&[3; 32])))
+    Arc::new(Call::new(CallId::from_random([id; 12]), proposal, &secret()))
 }
 
 fn call(agent: &str, action: &str) -> Arc<Call> {
@@ -139,6 +153,23 @@ fn in_mode(agent: &str, action: &str, mode: Mode) -> Arc<Call> {
 
 const MODES: [Mode; 4] =
     [Mode::Live, Mode::DryRun(DryRun::Decide), Mode::DryRun(DryRun::Validate), Mode::DryRun(DryRun::Tool)];
+
+/// Where a call of these tests stands, in the session that it begins.
+fn about(agent: &str, action: &str, level: Level) -> Coordinates {
+    Coordinates {
+        agent: agent.parse().unwrap(),
+        team: None,
+        client: "desk".parse().unwrap(),
+        session: Some(SessionId(CallId::from_random([1; 12]))),
+        action: action.parse().unwrap(),
+        level: Some(level),
+        labels: Arc::default(),
+    }
+}
+
+fn no_stop(agent: &str, action: &str, level: Level) -> Precondition {
+    Precondition::NoStop(about(agent, action, level))
+}
 
 #[track_caller]
 fn denial(verdict: Verdict) -> Denial {
@@ -169,11 +200,10 @@ fn a_stop_comes_before_every_other_objection() {
                 known.offer = offer;
                 let bad = Proposal { mode, arguments: object(r#"{"nope":1}"#), ..proposal(agent, action) };
                 let verdict = engine.decide(&call_of(1, bad), &known, now());
-                assert_eq!(
-                    denial(verdict).reason,
-                    DenyReason::Stopped(Timestamp(7)),
-                    "{agent} {action} {mode:?}"
-                );
+                let stopped =
+                    Stopped { scope: Scope::Everything, leaves: Leaves::Nothing, since: Timestamp(7) };
+                let want = DenyReason::Stopped(Box::new(stopped));
+                assert_eq!(denial(verdict).reason, want, "{agent} {action} {mode:?}");
             }
         }
     }
@@ -235,14 +265,17 @@ fn only_a_read_may_run_on_a_queued_record() {
 fn an_allowance_holds_only_while_nothing_has_moved() {
     let mut known = known();
     known.remembered.generations = Generations { stop: 3, policy: 1, catalogue: 4 };
-    let changes = engine().decide(&call("ops", WRITE), &known, now()).changes;
     let generations = Precondition::Generations(known.remembered.generations);
-    assert_eq!(changes.require, [Precondition::NoStop, generations.clone()]);
+    let read = engine().decide(&call("ops", READ), &known, now()).changes;
+    assert_eq!(read.require, [no_stop("ops", READ, Level::Read), generations.clone()]);
+    let changes = engine().decide(&call("ops", WRITE), &known, now()).changes;
+    let same = Precondition::NotRunning(call("ops", WRITE).digest);
+    assert_eq!(changes.require, [no_stop("ops", WRITE, Level::Write), generations.clone(), same]);
     let question = engine().decide(&call("ops", DELETE), &known, now()).changes;
     let digest = call("ops", DELETE).digest;
     assert_eq!(
         question.require,
-        [Precondition::NoStop, generations, Precondition::NoQuestion(digest, now().wall)]
+        [no_stop("ops", DELETE, Level::Delete), generations, Precondition::NoQuestion(digest, now().wall)]
     );
 }
 
@@ -253,11 +286,18 @@ fn an_allowance_is_kept_with_the_very_text_that_is_sent() {
     let changes = engine().decide(&call, &known(), now()).changes;
     let intent = Intent {
         call: call.id,
+        agent: "clerk".parse().unwrap(),
+        client: "desk".parse().unwrap(),
+        run: None,
         action: WRITE.parse().unwrap(),
         level: Level::Write,
         session: SessionId(call.id),
         at: now().wall,
         arguments: r#"{"count":5,"id":"42"}"#.to_owned(),
+        digest: call.digest,
+        joined: true,
+        holds: Vec::new(),
+        claim: None,
     };
     assert_eq!(changes.intent, Some(intent));
     assert_eq!(kinds(&changes), [Kind::Intent]);
@@ -332,13 +372,14 @@ fn a_dry_run_that_reaches_no_tool_says_what_would_happen() {
             [(READ, Level::Read, 0), (PLANNING, Level::Write, 0), (DELETE, Level::Delete, 2)]
         {
             let verdict = engine().decide(&in_mode("ops", action, Mode::DryRun(dry)), &known(), now());
-            let Decision::Plan(Plan { action: planned, level: of, policies, controls: asked }) =
+            let Decision::Plan(Plan { action: planned, level: of, policies, controls: asked, holds }) =
                 verdict.decision
             else {
                 panic!("{action} {dry:?} is no plan")
             };
             assert_eq!((planned.to_string().as_str(), of, asked.len()), (action, level, controls));
             assert!(policies.iter().any(|id| &**id == "agents.ops.levels"), "{policies:?}");
+            assert_eq!(holds, []);
             let changes = verdict.changes;
             assert_eq!((kinds(&changes), changes.intent, changes.question), (vec![Kind::Plan], None, None));
         }
@@ -392,7 +433,8 @@ fn a_session_goes_on_until_it_idles_or_is_too_old() {
         let opened_at = Timestamp(then.wall.0 - u64::try_from(age.as_micros()).unwrap());
         let last_at = Timestamp(then.wall.0 - u64::try_from(idle.as_micros()).unwrap());
         let mut known = known();
-        known.remembered.session = Some(Session { id: session, opened_at, last_at, steps: 5 });
+        known.remembered.session =
+            Some(Session { id: session, opened_at, last_at, steps: 5, labels: BTreeSet::new(), echo: None });
         for action in [READ, DELETE, "crm/unlisted"] {
             let call = call("ops", action);
             let changes = engine().decide(&call, &known, then).changes;
@@ -407,18 +449,14 @@ fn a_session_goes_on_until_it_idles_or_is_too_old() {
 #[test]
 fn a_run_that_the_host_named_is_a_session_of_its_own() {
     let named = |name: &str| call_of(1, Proposal { session: Some(name.into()), ..proposal("ops", READ) });
-    let key = |call: &Call| Engine::needs(call).session.unwrap();
+    let key = |call: &Call| engine().needs(call, now()).session.unwrap();
     assert_ne!(key(&named("a")), key(&named("b")));
     assert_ne!(key(&named("a")), key(&call("ops", READ)));
     assert_eq!(key(&named("")), key(&call("ops", READ)), "an empty name names nothing");
     let changes = engine().decide(&named("a"), &known(), now()).changes;
     assert_eq!(changes.step.unwrap().key, key(&named("a")));
-    let needs = Needs {
-        session: Some(SessionKey::of(&named("a"))),
-        question: Some(named("a").digest),
-        history: false,
-    };
-    assert_eq!(Engine::needs(&named("a")), needs);
+    let needs = engine().needs(&named("a"), now());
+    assert_eq!((needs.session, needs.question), (Some(key(&named("a"))), Some(named("a").digest)));
 }
 
 #[test]
@@ -437,21 +475,50 @@ fn the_history_says_what_was_requested_and_what_became_of_it() {
 }
 
 #[test]
+fn a_call_needs_to_know_what_its_decision_depends_on() {
+    let write = call("ops", WRITE);
+    let needs = Needs {
+        now: now().wall,
+        terms: SessionTerms::default(),
+        about: Some(Coordinates { session: None, ..about("ops", WRITE, Level::Write) }),
+        session: Some(SessionKey::of(&write)),
+        question: Some(write.digest),
+        key: None,
+        running: Some(write.digest),
+        accounts: Vec::new(),
+        history: false,
+        stops: false,
+    };
+    assert_eq!(engine().needs(&write, now()), needs);
+    assert_eq!(engine().needs(&call("ops", READ), now()).running, None, "a read waits for no other");
+    let dry = in_mode("ops", PLANNING, Mode::DryRun(DryRun::Tool));
+    assert_eq!(engine().needs(&dry, now()).running, None, "nor does a dry run");
+}
+
+fn intent_of(call: &Arc<Call>) -> Intent {
+    engine().decide(call, &known(), now()).changes.intent.unwrap()
+}
+
+fn outcome(ending: Ending) -> Outcome {
+    Outcome { note: None, ..Outcome::without_result(ending, "") }
+}
+
+#[test]
 fn how_a_call_ended_is_kept_once() {
-    let call = call("ops", DELETE);
+    let intent = intent_of(&call("ops", WRITE));
     for (ending, word) in [
         (Ending::Succeeded, "succeeded"),
         (Ending::Failed, "failed"),
         (Ending::NotSent, "not_sent"),
         (Ending::Unknown, "unknown"),
     ] {
-        let outcome = Outcome { ending, note: Some("why".to_owned()), bytes: Some(12) };
-        let changes = engine().settle(&call, &outcome, now());
-        assert_eq!(changes.require, [Precondition::Open(call.id)]);
-        assert_eq!(changes.outcome, Some((call.id, ending)));
+        let outcome = Outcome { note: Some("why".to_owned()), bytes: Some(12), ..outcome(ending) };
+        let changes = engine().settle(&intent, &outcome, None, now());
+        assert_eq!(changes.require, [Precondition::Is(intent.call, Open::Running)]);
+        let settled = Settled { call: intent.call, ending, charges: Vec::new(), key: None, heard: None };
+        assert_eq!(changes.settled, Some(settled));
         assert_eq!(kinds(&changes), [Kind::Outcome]);
-        for (key, value) in [("outcome", word), ("note", "why"), ("result_bytes", "12"), ("level", "delete")]
-        {
+        for (key, value) in [("outcome", word), ("note", "why"), ("result_bytes", "12"), ("level", "write")] {
             assert_eq!(member(&changes, 0, key).as_deref(), Some(value), "{key}");
         }
     }
@@ -459,25 +526,40 @@ fn how_a_call_ended_is_kept_once() {
 
 #[test]
 fn what_a_dead_node_left_open_becomes_unknown() {
-    let changes = engine().decide(&call("ops", WRITE), &known(), now()).changes;
-    let intent = changes.intent.unwrap();
+    let intent = intent_of(&call("ops", WRITE));
     let changes = decide::recover(&intent, now());
-    assert_eq!(changes.require, [Precondition::Open(intent.call)]);
-    assert_eq!(changes.outcome, Some((intent.call, Ending::Unknown)));
+    assert_eq!(changes.require, [Precondition::Is(intent.call, Open::Running)]);
+    assert_eq!(changes.settled.as_ref().map(|s| (s.call, s.ending)), Some((intent.call, Ending::Unknown)));
     assert_eq!((kinds(&changes), changes.records[0].call), (vec![Kind::Outcome], Some(intent.call)));
     assert!(!changes.records[0].to_json().compact().contains("42"), "no arguments");
 }
 
 #[test]
+fn only_an_unknown_call_is_resolved_and_only_a_running_one_settled() {
+    let intent = intent_of(&call("ops", WRITE));
+    for (happened, ending) in [(true, Ending::Succeeded), (false, Ending::Failed)] {
+        let changes = decide::resolve(&intent, happened, "ana", "the bank says so", now());
+        assert_eq!(changes.require, [Precondition::Is(intent.call, Open::Unknown)]);
+        assert_eq!(changes.settled.as_ref().map(|settled| settled.ending), Some(ending));
+        assert_eq!(member(&changes, 0, "resolved_by").as_deref(), Some("ana"));
+        assert_eq!(member(&changes, 0, "evidence").as_deref(), Some("the bank says so"));
+    }
+    let changes = decide::not_sent(&intent, now());
+    assert_eq!(changes.require, [Precondition::Is(intent.call, Open::Running)]);
+    assert_eq!(changes.settled.map(|settled| settled.ending), Some(Ending::NotSent));
+}
+
+#[test]
 fn a_stop_and_its_end_are_always_taken_and_recorded() {
-    let begun = decide::stop("ana", "look first", now());
+    let begun = decide::stop(Stop { since: now().wall, ..stop() }, now());
     let Some(StopChange::Begin(stop)) = &begun.stop else { panic!("it begins") };
     assert_eq!((stop.by.as_str(), stop.reason.as_str(), stop.since), ("ana", "look first", now().wall));
-    let ended = decide::resume("bo", "looked", now());
-    assert_eq!(ended.stop, Some(StopChange::End));
+    let ended = decide::resume(Scope::Everything, "bo", "looked", now());
+    assert_eq!(ended.stop, Some(StopChange::End(Scope::Everything)));
     for (changes, kind, by) in [(begun, Kind::Stop, "ana"), (ended, Kind::Resume, "bo")] {
         assert_eq!((kinds(&changes), changes.require.len()), (vec![kind], 0));
         assert_eq!(member(&changes, 0, "by").as_deref(), Some(by));
+        assert_eq!(member(&changes, 0, "scope").as_deref(), Some("everything"));
     }
     let record = placet_engine::record::Record::new(Kind::Catalogue, now().wall, []);
     assert_eq!(decide::advance(Advance::Catalogue, record).advance, Some(Advance::Catalogue));
@@ -501,7 +583,8 @@ fn a_call_that_loses_the_race_for_a_session_moves_into_the_one_that_runs() {
 
 #[expect(clippy::disallowed_methods, reason = "the test stands in for a store that has taken the changes")]
 fn receipt<D: Durability>(call: Option<CallId>) -> Receipt<D> {
-    Receipt::attest(call)
+    let intent = call.map(|call| Intent { call, ..intent_of(&self::call("ops", WRITE)) });
+    Receipt::attest(intent.as_ref())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test stands in for the gate")]
@@ -531,6 +614,20 @@ fn a_permit_needs_the_receipt_of_its_own_intent() {
     assert_eq!(permit(read_grant(1, &known()), receipt(None)).unwrap_err(), Mismatch);
     assert_eq!(permit(write_grant(1, &known()), receipt(Some(one))).unwrap().call().id, one);
     assert_eq!(permit(read_grant(2, &known()), receipt(Some(two))).unwrap().call().id, two);
+}
+
+#[test]
+fn a_permit_stands_in_the_session_in_which_its_intent_is_kept() {
+    let grant = write_grant(1, &known());
+    let meant = grant.about().session;
+    let mut kept = intent_of(&call("ops", WRITE));
+    let running = SessionId(CallId::from_random([5; 12]));
+    kept.continue_in(running);
+    #[expect(clippy::disallowed_methods, reason = "the test stands in for a store")]
+    let permit = permit(grant, Receipt::attest(Some(&kept))).unwrap();
+    assert_eq!((meant, permit.about().session), (Some(SessionId(kept.call)), Some(running)));
+    let stop = Stop { scope: Scope::Session(running), ..stop() };
+    assert!(stop.covers(permit.about()), "a stop of that session finds it");
 }
 
 #[test]
@@ -653,6 +750,8 @@ fn in_short(decision: &Decision) -> String {
         Decision::Ask(request) => format!("{request:?}"),
         Decision::Deny(denial) => format!("{denial:?}"),
         Decision::Plan(plan) => format!("{plan:?}"),
+        Decision::Join(other) => format!("joins {other}"),
+        Decision::Replay(replay) => format!("{replay:?}"),
     }
 }
 
@@ -672,8 +771,8 @@ proptest! {
         if let Decision::Allow(_) = decision {
             let intent = changes.intent.unwrap();
             prop_assert!(intent.arguments.contains(CANARY), "beside the records they are kept");
-            let outcome = Outcome { ending: Ending::Succeeded, note: None, bytes: Some(1) };
-            for kept in [engine.settle(&call, &outcome, now()), decide::recover(&intent, now())] {
+            let outcome = Outcome { bytes: Some(1), ..outcome(Ending::Succeeded) };
+            for kept in [engine.settle(&intent, &outcome, None, now()), decide::recover(&intent, now())] {
                 prop_assert!(!kept.records[0].to_json().compact().contains(CANARY));
             }
         }
@@ -697,10 +796,17 @@ proptest! {
             prop_assert!(level.is_some() && level != Some(Level::Delete), "each delete asks");
             prop_assert!(call.agent.as_str() == "ops" || level != Some(Level::Execute), "the clerk executes nothing");
             prop_assert!(matches!(call.mode, Mode::Live | Mode::DryRun(DryRun::Tool)));
-            prop_assert_eq!(
-                changes.require,
-                vec![Precondition::NoStop, Precondition::Generations(known.remembered.generations)]
-            );
+            let level = level.unwrap();
+            let mut require = vec![
+                no_stop(call.agent.as_str(), &call.action.to_string(), level),
+                Precondition::Generations(known.remembered.generations),
+            ];
+            let Precondition::NoStop(about) = &mut require[0] else { panic!("it is the first") };
+            about.session = Some(SessionId(call.id));
+            if call.mode == Mode::Live && level != Level::Read {
+                require.push(Precondition::NotRunning(call.digest));
+            }
+            prop_assert_eq!(changes.require, require);
         }
     }
 

@@ -53,8 +53,9 @@ pub trait Store: Send + Sync + 'static {
     /// Tries to be usable again after a failure: opens afresh, verifies, and reads everything anew. A flush that
     /// failed is never tried again. Nothing to do if the store is usable.
     ///
-    /// The intents that have no outcome are returned. Some are of calls that are under way; of the others the
-    /// commit was said to have failed, and is on disk all the same: they were never sent.
+    /// Returned are intents of which the commit was said to have failed, and that are on disk all the same: they
+    /// were never sent. Of other intents without an outcome that is not certain: the call may be under way, or
+    /// over with an outcome that could not be written. They stay as they are, and the next start finds them.
     ///
     /// # Errors
     ///

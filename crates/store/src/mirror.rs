@@ -11,7 +11,7 @@ mod keys;
 
 use std::collections::{HashMap, VecDeque};
 
-pub(crate) use accounts::Accounts;
+pub(crate) use accounts::{Accounts, LONGEST_WINDOW};
 pub(crate) use keys::Keys;
 use placet_engine::{
     approval::Approval,
@@ -104,11 +104,32 @@ impl Mirror {
         }
     }
 
-    /// Sets right what changes say of their session, so that disk and records say what memory says.
-    pub(crate) fn resolve(&self, changes: &mut Changes) {
+    /// Sets right what changes say of their session and their stop, so that disk and records say what memory
+    /// says. Whether anything was.
+    pub(crate) fn resolve(&self, changes: &mut Changes) -> bool {
+        let mut moved = false;
         if let Some(running) = changes.step.as_ref().and_then(|step| self.running(step)) {
+            moved = changes.step.as_ref().is_some_and(|step| step.id != running);
             changes.continue_in(running);
         }
+        // Whoever stops less than what is stopped already, a trip that went off meanwhile say, loosens nothing.
+        if let Some(StopChange::Begin(stop)) = &mut changes.stop
+            && let Some(kept) = self.stops.iter().find(|kept| kept.scope == stop.scope)
+            && kept.leaves < stop.leaves
+        {
+            *stop = kept.clone();
+        }
+        moved
+    }
+
+    /// Goes on after `before`, which was found not to be what is on disk. Numbers that others have seen never go
+    /// back: somebody may hold on to one and compare.
+    pub(crate) fn go_on_after(&mut self, before: &Self) {
+        let (seen, kept) = (before.generations, &mut self.generations);
+        kept.stop = kept.stop.max(seen.stop);
+        kept.policy = kept.policy.max(seen.policy);
+        kept.catalogue = kept.catalogue.max(seen.catalogue);
+        self.keys.go_on_after(&before.keys);
     }
 
     /// Whether all that resolved changes require holds now.

@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use crate::{
     budget::{Account, AccountNeed, Balance, Hold},
-    call::{Call, Mode},
+    call::{Call, DryRun, Mode},
     cost::Amount,
     decision::{DenyReason, Spent},
     json::{Json, Object},
-    names::AgentName,
+    names::{AgentName, Unit},
     policy::{
         Policy,
         config::{
@@ -113,7 +113,9 @@ pub(super) fn bill(
         match counted.by {
             By::Budget(budget) => bill.budget(counted, budget, balance, call, terms, now)?,
             By::Trip(trip) => {
-                if let TripCount::Spend(unit) = &trip.counts {
+                if let TripCount::Spend(unit) = &trip.counts
+                    && !is_spared(call, unit)
+                {
                     let price = price(call, terms, unit)?.unwrap_or_default();
                     bill.steep(counted, trip, balance, price)?;
                 }
@@ -141,7 +143,7 @@ impl Bill {
             Measure::Errors => Amount::default(),
             Measure::Cost(unit) => match price(call, terms, unit)? {
                 // A dry run that asks the tool costs a call and its time, but no money.
-                Some(_) if call.mode != Mode::Live && unit.is_money() => return Ok(()),
+                Some(_) if is_spared(call, unit) => return Ok(()),
                 Some(amount) => amount,
                 None if budget.unpriced_denied => {
                     return Err(DenyReason::CostUnknown(format!("the tool has no cost in {unit}")));
@@ -235,8 +237,14 @@ impl Bill {
     }
 }
 
+/// Whether a call spends none of this unit though it has a price: money, where the tool only says what it would
+/// do. A dry run that reaches no tool is told what the call itself would be.
+fn is_spared(call: &Call, unit: &Unit) -> bool {
+    call.mode == Mode::DryRun(DryRun::Tool) && unit.is_money()
+}
+
 /// What a call costs in a unit: what the tool says, or what the caller says if that is more.
-fn price(call: &Call, terms: &Tool, unit: &crate::names::Unit) -> Result<Option<Amount>, DenyReason> {
+fn price(call: &Call, terms: &Tool, unit: &Unit) -> Result<Option<Amount>, DenyReason> {
     let said = call.cost.get(unit).copied();
     match terms.cost.get(unit) {
         Some(cost) => {
@@ -253,6 +261,7 @@ fn price(call: &Call, terms: &Tool, unit: &crate::names::Unit) -> Result<Option<
 pub(super) fn trip(
     policy: &Policy,
     about: &Coordinates,
+    mode: Mode,
     reason: &DenyReason,
     known: &Known,
     now: Timestamp,
@@ -267,8 +276,9 @@ pub(super) fn trip(
         let (is_counted, is_steep) = match (&trip.counts, reason) {
             (TripCount::Denials, reason) => (is_denial(reason), false),
             (TripCount::Loops, reason) => (*reason == DenyReason::LoopStopped, false),
+            // What was only asked for as a dry run would have spent nothing.
             (TripCount::Spend(_), DenyReason::BudgetSpent(spent)) => {
-                (false, spent.budget == counted.need.account.budget)
+                (false, mode == Mode::Live && spent.budget == counted.need.account.budget)
             }
             (TripCount::Spend(_), _) => (false, false),
         };

@@ -16,8 +16,8 @@ use placet_engine::{
 /// Accounts beyond this many are looked through for those that no call can touch any more.
 const SWEEP_ABOVE: usize = 16_384;
 
-/// No window that follows the calendar is longer, in days.
-const LONGEST_WINDOW: std::time::Duration = std::time::Duration::from_secs(32 * 24 * 60 * 60);
+/// No window that follows the calendar is longer: a month of 31 days in which the clock is put back.
+pub(crate) const LONGEST_WINDOW: std::time::Duration = std::time::Duration::from_secs(32 * 24 * 60 * 60);
 
 /// Every account that has been touched.
 #[derive(Debug, Default)]

@@ -128,6 +128,13 @@ impl Keys {
         }
     }
 
+    /// Goes on after `before`, which is no longer looked at: whoever looked for a key in its time must look again,
+    /// since what was finished then may be on disk only.
+    pub(crate) fn go_on_after(&mut self, before: &Self) {
+        self.put_away = before.put_away + 1;
+        self.last.clear();
+    }
+
     /// Forgets keys that have lapsed by `now`.
     pub(crate) fn sweep(&mut self, now: Timestamp) {
         self.known.retain(|_, claimed| claimed.stands(now));
@@ -147,5 +154,138 @@ fn bytes(kept: &Kept) -> usize {
     match kept {
         Kept::Text(text) => text.len(),
         Kept::TooLarge => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use placet_engine::{
+        call::CallId,
+        level::Level,
+        once::{Claim, ClaimKind},
+        session::SessionId,
+    };
+
+    use super::*;
+
+    fn key(n: u64) -> Digest {
+        let mut bytes = [0; 32];
+        bytes[24..].copy_from_slice(&n.to_be_bytes());
+        Digest(bytes)
+    }
+
+    /// Claims a key and finishes it, in the commits `2 * n` and `2 * n + 1`.
+    fn finish(keys: &mut Keys, n: u64) {
+        finish_with(keys, n, "done", 2 * n + 1);
+    }
+
+    fn finish_with(keys: &mut Keys, n: u64, result: &str, commit: u64) {
+        let call = CallId::from_random([0; 12]);
+        keys.claim(&Intent {
+            call,
+            agent: "ops".parse().unwrap(),
+            client: "desk".parse().unwrap(),
+            run: None,
+            action: "crm/update_user".parse().unwrap(),
+            level: Level::Write,
+            session: SessionId(call),
+            at: Timestamp(0),
+            arguments: String::new(),
+            digest: key(n),
+            joined: false,
+            holds: Vec::new(),
+            claim: Some(Claim {
+                key: key(n),
+                fingerprint: key(n),
+                kind: ClaimKind::Sent,
+                until: Timestamp(60),
+            }),
+        });
+        keys.settle(&key(n), &Fate::Done(Kept::Text(result.into())), commit);
+    }
+
+    #[test]
+    fn finished_keys_leave_memory_only_once_they_are_on_disk() {
+        let mut keys = Keys::default();
+        let count = FINISHED as u64 + 10;
+        (0..count).for_each(|n| finish(&mut keys, n));
+        keys.tidy(5);
+        assert_eq!((keys.put_away(), keys.len()), (3, FINISHED + 7), "commits 1, 3 and 5 are flushed");
+        keys.tidy(u64::MAX);
+        assert_eq!((keys.put_away(), keys.len()), (10, FINISHED));
+        assert!(keys.get(&key(9)).is_none() && keys.get(&key(10)).is_some());
+    }
+
+    #[test]
+    fn results_that_take_too_much_room_leave_memory_too() {
+        let mut keys = Keys::default();
+        for n in 0..300 {
+            finish_with(&mut keys, n, &"x".repeat(64 << 10), n);
+        }
+        keys.tidy(u64::MAX);
+        assert!(
+            keys.result_bytes <= RESULT_BYTES && keys.len() < 300,
+            "{} of {}",
+            keys.result_bytes,
+            keys.len()
+        );
+    }
+
+    #[test]
+    fn whoever_looked_before_a_key_was_put_away_may_not_claim_it() {
+        let mut keys = Keys::default();
+        let looked = keys.put_away();
+        assert!(keys.is_free(&key(0), Timestamp(0), looked));
+        (0..=FINISHED as u64).for_each(|n| finish(&mut keys, n));
+        keys.tidy(u64::MAX);
+        assert_eq!(keys.put_away(), 1);
+        assert!(!keys.is_free(&key(0), Timestamp(0), looked), "it was claimed since, and is on disk now");
+        assert!(keys.is_free(&key(999_999), Timestamp(0), looked), "another was not");
+        assert!(keys.is_free(&key(0), Timestamp(0), keys.put_away()), "who looks now finds it on disk");
+        assert!(!keys.is_free(&key(5), Timestamp(0), keys.put_away()), "it is in memory");
+        assert!(keys.is_free(&key(5), Timestamp(60), keys.put_away()), "and has lapsed");
+    }
+
+    #[test]
+    fn whoever_looked_too_long_ago_must_look_again() {
+        let mut keys = Keys::default();
+        let count = (FINISHED + REMEMBERED) as u64;
+        (0..count).for_each(|n| finish(&mut keys, n));
+        keys.tidy(u64::MAX);
+        assert_eq!(keys.put_away(), REMEMBERED as u64);
+        assert!(keys.is_free(&key(999_999), Timestamp(0), 0), "all of them are remembered by name");
+        finish(&mut keys, count);
+        keys.tidy(u64::MAX);
+        assert!(
+            !keys.is_free(&key(999_999), Timestamp(0), 0),
+            "one is forgotten, and it may have been this one"
+        );
+        assert!(keys.is_free(&key(999_999), Timestamp(0), 1));
+        assert_eq!(keys.last.len(), REMEMBERED);
+    }
+
+    #[test]
+    fn whoever_looked_before_a_store_was_mended_must_look_again() {
+        let mut keys = Keys::default();
+        (0..=FINISHED as u64).for_each(|n| finish(&mut keys, n));
+        keys.tidy(u64::MAX);
+        let looked = keys.put_away();
+        let mut mended = Keys::default();
+        mended.go_on_after(&keys);
+        // Finished in the meantime, and after mending on disk alone.
+        assert!(!mended.is_free(&key(5), Timestamp(0), looked));
+        assert!(mended.is_free(&key(999_999), Timestamp(0), mended.put_away()));
+    }
+
+    #[test]
+    fn a_key_that_was_claimed_anew_is_put_away_in_its_own_turn() {
+        let mut keys = Keys::default();
+        finish(&mut keys, 0);
+        finish_with(&mut keys, 0, "done again", 2);
+        (1..FINISHED as u64).for_each(|n| finish(&mut keys, n));
+        keys.tidy(u64::MAX);
+        assert_eq!((keys.put_away(), keys.len()), (0, FINISHED), "its first turn is none any more");
+        keys.settle(&key(0), &Fate::Freed, 0);
+        assert!(keys.is_free(&key(0), Timestamp(0), 0));
     }
 }

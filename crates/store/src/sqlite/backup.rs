@@ -118,8 +118,11 @@ impl super::Reader {
 /// [`BackupError`] if `to` holds a store already, or the backup cannot be read; nothing is overwritten.
 pub fn restore(from: &Path, to: &Path, now: Timestamp) -> Result<Epoch, BackupError> {
     let target = to.join("placet.db");
-    if target.exists() {
-        return Err(BackupError::Exists(target));
+    // A log without its database too: SQLite would fold it into the copy, and it may hold what nothing else does.
+    for taken in [target.clone(), to.join("placet.db-wal")] {
+        if taken.exists() {
+            return Err(BackupError::Exists(taken));
+        }
     }
     let io = |path: &Path| {
         let path = path.to_owned();
@@ -129,6 +132,13 @@ pub fn restore(from: &Path, to: &Path, now: Timestamp) -> Result<Epoch, BackupEr
     let _lock = super::take_lock(to)?;
     let source = from.join("placet.db");
     let half = to.join("placet.db.new");
+    for left in [half.clone(), to.join("placet.db.new-wal"), to.join("placet.db.new-shm")] {
+        // From an attempt that was cut off: its log is not this copy's.
+        match fs::remove_file(&left) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => return Err(io(&left)(cause)),
+            Ok(()) | Err(_) => {}
+        }
+    }
     fs::copy(&source, &half).map_err(io(&source))?;
     let connection = format::open(&half)?;
     let database = |cause| BackupError::Database(half.clone(), cause);

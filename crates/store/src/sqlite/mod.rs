@@ -55,6 +55,8 @@ pub struct Sqlite {
     inner: Mutex<Inner>,
     /// Looks for what is no longer in memory.
     look: Mutex<Connection>,
+    /// One mends at a time: what a second one reads is old when the first has let calls in.
+    mending: tokio::sync::Mutex<()>,
     waiting: Arc<AtomicUsize>,
     flushed: Arc<AtomicU64>,
     health: Arc<Health>,
@@ -238,7 +240,9 @@ impl Sqlite {
             .map_err(io(&path))?;
         let inner = Mutex::new(Inner { mirror, queue: Some(queue), keys_on_disk });
         let (look, writer) = (Mutex::new(look), Some(writer));
-        let store = Sqlite { inner, look, waiting, flushed, health, writer, key, epoch, _lock: lock };
+        let mending = tokio::sync::Mutex::default();
+        let store =
+            Sqlite { inner, look, mending, waiting, flushed, health, writer, key, epoch, _lock: lock };
         Ok(Opened { store, left_open })
     }
 
@@ -299,7 +303,7 @@ impl Store for Sqlite {
         };
         // After the look into memory: what was put away in between is told from the number that it gave.
         if let Some(key) = needs.key.filter(|_| remembered.key.is_none() && keys_on_disk) {
-            let found = rows::key(&self.look.lock(), key);
+            let found = rows::finished_key(&self.look.lock(), key);
             remembered.key = found
                 .map_err(|error| StoreError::Unavailable(format!("a key cannot be looked up: {error}")))?;
         }
@@ -309,7 +313,10 @@ impl Store for Sqlite {
     async fn commit<D: Durability>(&self, mut changes: Changes) -> Result<Receipt<D>, StoreError> {
         self.usable()?;
         // As text here and not in the writer's thread, of which there is one.
-        let texts = changes.records.iter().map(|record| record.to_json().canonical()).collect::<Vec<_>>();
+        let as_text = |changes: &Changes| -> Vec<_> {
+            changes.records.iter().map(|record| record.to_json().canonical()).collect()
+        };
+        let mut texts = as_text(&changes);
         if let Some(text) = texts.iter().find(|text| text.len() > limits::RECORD_BYTES) {
             return Err(StoreError::TooLarge(text.len()));
         }
@@ -318,7 +325,9 @@ impl Store for Sqlite {
             let mut inner = self.inner.lock();
             // Once more, under the lock under which it is mended.
             self.usable()?;
-            inner.mirror.resolve(&mut changes);
+            if inner.mirror.resolve(&mut changes) {
+                texts = as_text(&changes);
+            }
             inner.mirror.check(&changes).map_err(StoreError::Conflict)?;
             let admits = changes.settled.is_none() && changes.stop.is_none();
             if admits && self.waiting.load(Ordering::Relaxed) >= QUEUE {
@@ -370,6 +379,7 @@ impl Store for Sqlite {
     }
 
     async fn mend(&self) -> Result<Vec<Intent>, StoreError> {
+        let _alone = self.mending.lock().await;
         if self.health.is_sound() {
             return Ok(Vec::new());
         }
@@ -382,14 +392,15 @@ impl Store for Sqlite {
         let unavailable =
             |why: &str| StoreError::Unavailable(format!("it could not be opened afresh: {why}"));
         let mended = mended.await.map_err(|_| unavailable("its writer is gone"))?;
-        let mended = mended.map_err(|why| unavailable(&why))?;
+        let mut mended = mended.map_err(|why| unavailable(&why))?;
         let mut inner = self.inner.lock();
+        mended.mirror.go_on_after(&inner.mirror);
         // Nothing was queued since: whoever commits is told that it is spoilt before this lock, and under it.
         inner.mirror = mended.mirror;
         inner.keys_on_disk |= mended.has_finished_keys;
         self.flushed.store(0, Ordering::Release);
         self.health.heal();
-        Ok(mended.left_open)
+        Ok(mended.never_sent)
     }
 }
 

@@ -129,10 +129,11 @@ pub(super) fn write(connection: &Connection, write: &Write) -> rusqlite::Result<
 fn write_intent(connection: &Connection, intent: &Intent) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            // A call whose permit lapsed before anything was sent may be allowed again.
+            // A call whose permit lapsed before anything was sent may be allowed again, by another policy too.
             "INSERT INTO intents (call, action, level, session, at, arguments, agent, client, run, digest, joined)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-             ON CONFLICT (call) DO UPDATE SET at = excluded.at, session = excluded.session, ending = NULL",
+             ON CONFLICT (call) DO UPDATE SET at = excluded.at, session = excluded.session, ending = NULL,
+             level = excluded.level, joined = excluded.joined",
         )?
         .execute(params![
             intent.call.as_bytes(),
@@ -356,8 +357,9 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<(Mirror, Vec<Int
         "SELECT budget, subject, session, began, part, spent FROM accounts
          WHERE began = 0 OR began > (SELECT coalesce(max(began), 0) FROM accounts) - ?1",
     )?;
+    let longest = i64::try_from(crate::mirror::LONGEST_WINDOW.as_micros()).unwrap_or(i64::MAX);
     for row in accounts
-        .query_map([kept], |row| Ok((read_account(row)?, timestamp(row, 4)?, Amount(number(row, 5)?))))?
+        .query_map([longest], |row| Ok((read_account(row)?, timestamp(row, 4)?, Amount(number(row, 5)?))))?
     {
         let (account, part, spent) = row?;
         mirror.accounts.restore(account, part, spent);
@@ -447,9 +449,13 @@ fn complete(connection: &Connection, intent: &mut Intent) -> rusqlite::Result<()
     Ok(())
 }
 
-/// A key, if it is claimed.
-pub(super) fn key(connection: &Connection, key: Digest) -> rusqlite::Result<Option<Claimed>> {
-    connection.prepare_cached(&format!("{KEYS} WHERE key = ?1"))?.query_row([key.0], read_key).optional()
+/// A finished key. Others are all in memory; one that is here and not there has been freed since, and that is
+/// still to be written.
+pub(super) fn finished_key(connection: &Connection, key: Digest) -> rusqlite::Result<Option<Claimed>> {
+    connection
+        .prepare_cached(&format!("{KEYS} WHERE key = ?1 AND state = 'done'"))?
+        .query_row([key.0], read_key)
+        .optional()
 }
 
 /// Whether any finished key is there to be looked for.

@@ -52,7 +52,7 @@ CREATE TABLE intents (
   agent     TEXT NOT NULL DEFAULT 'unknown',
   client    TEXT NOT NULL DEFAULT 'unknown',
   run       TEXT NOT NULL DEFAULT '',
-  digest    BLOB NOT NULL DEFAULT (zeroblob(32)),
+  digest    BLOB NOT NULL DEFAULT x'0000000000000000000000000000000000000000000000000000000000000000',
   joined    INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX intents_open ON intents (at) WHERE ending IS NULL OR ending = 'unknown';

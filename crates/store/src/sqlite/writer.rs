@@ -5,6 +5,7 @@
 //! store that is spoilt is mended by another connection, which reads everything anew.
 
 use std::{
+    collections::HashSet,
     path::PathBuf,
     sync::{
         Arc,
@@ -15,6 +16,7 @@ use std::{
 };
 
 use placet_engine::{
+    call::CallId,
     policy::config::terms::Flush,
     session::{Session, SessionKey},
     state::{Changes, Intent},
@@ -59,7 +61,8 @@ pub(super) struct Write {
 #[derive(Debug)]
 pub(super) struct Mended {
     pub(super) mirror: Mirror,
-    pub(super) left_open: Vec<Intent>,
+    /// Intents whose commit was said to have failed.
+    pub(super) never_sent: Vec<Intent>,
     pub(super) has_finished_keys: bool,
 }
 
@@ -74,6 +77,8 @@ pub(super) struct Writer {
     since_checkpoint: usize,
     flush: Flush,
     latest: Timestamp,
+    /// Calls whose intent was said not to be kept, so that nothing was sent. Whether it is on disk is not known.
+    refused: HashSet<CallId>,
 }
 
 impl Writer {
@@ -96,6 +101,7 @@ impl Writer {
             since_checkpoint,
             flush: Flush::Disk,
             latest,
+            refused: HashSet::new(),
         }
     }
 
@@ -128,6 +134,10 @@ impl Writer {
             }
             if !group.is_empty() {
                 self.write(group);
+                // Not only in idle moments: whoever is refused while it is full may ask again and again.
+                if self.health.is_sound() {
+                    self.look_for_space();
+                }
             }
             if let Some(done) = mend {
                 // Whoever asked may be gone; then the store stays as it is, spoilt, until somebody asks again.
@@ -158,6 +168,15 @@ impl Writer {
         self.waiting.fetch_sub(group.len(), Ordering::Relaxed);
         if written.is_ok() {
             self.flushed.fetch_add(group.len() as u64, Ordering::Release);
+            if !self.refused.is_empty() {
+                for intent in group.iter().filter_map(|write| write.changes.intent.as_ref()) {
+                    self.refused.remove(&intent.call);
+                }
+            }
+        } else {
+            // Who waits is told that it failed. Who does not wait has gone on long ago.
+            let waits = group.iter().filter(|write| write.done.is_some());
+            self.refused.extend(waits.filter_map(|write| Some(write.changes.intent.as_ref()?.call)));
         }
         for done in group.into_iter().filter_map(|write| write.done) {
             // Nobody waits any more if the caller was cancelled; the changes stand all the same.
@@ -245,12 +264,14 @@ impl Writer {
         let text = |error: rusqlite::Error| error.to_string();
         let fresh = format::open(&self.path).map_err(|error| error.to_string())?;
         format::verify(&fresh)?;
-        let (mirror, left_open) = rows::read(&fresh).map_err(text)?;
+        let (mirror, mut never_sent) = rows::read(&fresh).map_err(text)?;
+        never_sent.retain(|intent| self.refused.contains(&intent.call));
+        self.refused = never_sent.iter().map(|intent| intent.call).collect();
         let has_finished_keys = rows::has_finished_keys(&fresh).map_err(text)?;
         self.connection = fresh;
         self.flush = Flush::Disk;
         self.since_checkpoint = 0;
         self.look_for_space();
-        Ok(Mended { mirror, left_open, has_finished_keys })
+        Ok(Mended { mirror, never_sent, has_finished_keys })
     }
 }

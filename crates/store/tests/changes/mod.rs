@@ -4,13 +4,19 @@ use std::time::Duration;
 
 use placet_engine::{
     approval::Approval,
+    budget::{Account, AccountNeed, Balance, Became, Hold, charge},
     call::{CallId, Digest},
+    cost::Amount,
+    decide,
     json::Json,
     level::Level,
+    once::{Claim, ClaimKind, Kept},
+    policy::config::terms::{Flush, Measure, SessionTerms},
     record::{Kind, Record},
-    session::{HistoryEntry, SessionId, SessionKey, Status},
-    state::{Changes, Ending, Intent, Needs, Precondition, Step},
-    time::Timestamp,
+    session::{Heard, HistoryEntry, SessionId, SessionKey, Status},
+    state::{Changes, Ending, Fate, Intent, Needs, Open, Precondition, Settled, Step},
+    stop::{Coordinates, Leaves, Scope, Stop},
+    time::{Now, Timestamp},
 };
 
 /// Some moment, and so many seconds more.
@@ -36,8 +42,14 @@ pub(crate) fn note(n: u64) -> Changes {
 
 /// A step of a call that was judged when no session, or another, was known.
 pub(crate) fn step(key: &SessionKey, session: u64, seconds: u64, entries: &[HistoryEntry]) -> Changes {
-    let step =
-        Step { key: key.clone(), id: SessionId(id(session)), at: at(seconds), entries: entries.to_vec() };
+    let step = Step {
+        key: key.clone(),
+        id: SessionId(id(session)),
+        at: at(seconds),
+        terms: SessionTerms::default(),
+        labels: Vec::new(),
+        entries: entries.to_vec(),
+    };
     let record = Record::new(Kind::Plan, at(seconds), []).with("session", step.id.to_string());
     Changes { step: Some(step), records: vec![record], ..Changes::default() }
 }
@@ -50,27 +62,182 @@ pub(crate) fn entry(tool: &str, level: Option<Level>, status: Status) -> History
 pub(crate) fn intent(call: u64, seconds: u64) -> Changes {
     let intent = Intent {
         call: id(call),
+        agent: "ops".parse().unwrap(),
+        client: "desk".parse().unwrap(),
+        run: None,
         action: "crm/update_user".parse().unwrap(),
         level: Level::Write,
         session: SessionId(id(7)),
         at: at(seconds),
         arguments: format!(r#"{{"n":{call},"text":"é\u0000"}}"#),
+        digest: Digest([u8::try_from(call % 251).unwrap(); 32]),
+        joined: false,
+        holds: Vec::new(),
+        claim: None,
     };
     let mut record = Record::new(Kind::Intent, at(seconds), []);
     record.call = Some(intent.call);
-    Changes { intent: Some(intent), records: vec![record], ..Changes::default() }
+    Changes { intent: Some(intent), records: vec![record], flush: Flush::Disk, ..Changes::default() }
 }
 
 /// How that write ended.
 pub(crate) fn ended(call: u64, ending: Ending) -> Changes {
+    ended_from(Open::Running, call, ending)
+}
+
+/// How that write ended, when it was under way or given up.
+pub(crate) fn ended_from(from: Open, call: u64, ending: Ending) -> Changes {
     let mut record = Record::new(Kind::Outcome, at(0), []).with("outcome", ending.as_str());
     record.call = Some(id(call));
+    let settled = Settled { call: id(call), ending, charges: Vec::new(), key: None, heard: None };
     Changes {
-        require: vec![Precondition::Open(id(call))],
-        outcome: Some((id(call), ending)),
+        require: vec![Precondition::Is(id(call), from)],
+        settled: Some(settled),
         records: vec![record],
         ..Changes::default()
     }
+}
+
+/// How an intent ended that holds something or has a key; `actual` is what it took of each account.
+pub(crate) fn settled(intent: &Intent, from: Open, ending: Ending, actual: Option<Amount>) -> Changes {
+    let charges = intent.holds.iter().map(|hold| charge(hold, Became { from, ending }, actual)).collect();
+    let fate = |claim: &Claim| match ending {
+        Ending::Unknown => Fate::Unknown,
+        Ending::NotSent => Fate::Freed,
+        Ending::Failed if from == Open::Unknown || claim.kind.freed_by_failure() => Fate::Freed,
+        Ending::Succeeded | Ending::Failed => {
+            Fate::Done(Kept::Text(format!("result of {}", intent.call).into()))
+        }
+    };
+    let mut record = Record::new(Kind::Outcome, intent.at, []).with("outcome", ending.as_str());
+    record.call = Some(intent.call);
+    let settled = Settled {
+        call: intent.call,
+        ending,
+        charges,
+        key: intent.claim.as_ref().map(|claim| (claim.key, fate(claim))),
+        heard: None,
+    };
+    let require = vec![Precondition::Is(intent.call, from)];
+    Changes { require, settled: Some(settled), records: vec![record], ..Changes::default() }
+}
+
+/// The session of `desk` hears the same answer to the same call once more.
+pub(crate) fn heard(seconds: u64) -> Changes {
+    let heard = Heard { call: Digest([1; 32]), result: Digest([2; 32]), failed: false, at: at(seconds) };
+    let mut changes = ended(0, Ending::Succeeded);
+    changes.require.clear();
+    changes.settled.as_mut().unwrap().heard = Some((key("desk", None), heard));
+    changes
+}
+
+/// An account that everybody shares, in its one window.
+pub(crate) fn account(budget: &str) -> Account {
+    Account { budget: budget.parse().unwrap(), subject: "all".into(), session: None, window: Timestamp(0) }
+}
+
+/// An account of which each session has its own.
+pub(crate) fn account_of(budget: &str, session: u64) -> Account {
+    Account { session: Some(SessionId(id(session))), ..account(budget) }
+}
+
+/// A call that holds so much of an account, if that stays under the cap.
+pub(crate) fn holding(call: u64, account: &Account, amount: u64, cap: u64) -> Changes {
+    holding_in(call, account, (0, 0), amount, cap)
+}
+
+/// The same, in a part of the account's window, where parts before another no longer count; in seconds.
+pub(crate) fn holding_in(
+    call: u64,
+    account: &Account,
+    (part, counts_from): (u64, u64),
+    amount: u64,
+    cap: u64,
+) -> Changes {
+    let mut changes = intent(call, part);
+    changes.require.push(Precondition::Fits {
+        account: account.clone(),
+        counts_from: Timestamp(counts_from * 1_000_000),
+        amount: Amount::whole(amount),
+        cap: Amount::whole(cap),
+    });
+    changes.intent.as_mut().unwrap().holds.push(Hold {
+        account: account.clone(),
+        part: Timestamp(part * 1_000_000),
+        measure: Measure::Calls,
+        amount: Amount::whole(amount),
+    });
+    changes
+}
+
+/// What is asked for an account, as far as parts from `counts_from` on count; in seconds.
+pub(crate) fn asking_for(account: &Account, counts_from: u64) -> Needs {
+    let of_session = account.session.is_some();
+    let counts_from = Timestamp(counts_from * 1_000_000);
+    Needs {
+        accounts: vec![AccountNeed { account: account.clone(), of_session, counts_from }],
+        ..Needs::default()
+    }
+}
+
+/// What stands on an account, in wholes.
+pub(crate) fn balance(spent: u64, held: u64) -> Balance {
+    Balance { spent: Amount::whole(spent), held: Amount::whole(held), closed: false }
+}
+
+/// A call that takes this key, which lapses after so many seconds, when `put_away` keys had been put away.
+pub(crate) fn claiming(call: u64, key: Digest, kind: ClaimKind, until: u64, put_away: u64) -> Changes {
+    let mut changes = intent(call, 0);
+    changes.require.push(Precondition::KeyFree { key, now: at(0), put_away });
+    changes.intent.as_mut().unwrap().claim =
+        Some(Claim { key, fingerprint: Digest([9; 32]), kind, until: at(until) });
+    changes
+}
+
+/// A key of this number.
+pub(crate) fn once_key(n: u64) -> Digest {
+    let mut bytes = [0; 32];
+    bytes[24..].copy_from_slice(&n.to_be_bytes());
+    Digest(bytes)
+}
+
+pub(crate) fn asking_for_key(key: Digest) -> Needs {
+    Needs { key: Some(key), ..Needs::default() }
+}
+
+/// A stop.
+pub(crate) fn halt(scope: &str, leaves: Leaves, by: &str, reason: &str, seconds: u64) -> Changes {
+    let (by, reason) = (by.to_owned(), reason.to_owned());
+    let stop = Stop { scope: scope.parse().unwrap(), leaves, reason, by, since: at(seconds) };
+    decide::stop(stop, Now { wall: at(seconds), ..Now::default() })
+}
+
+/// A stop of everything.
+pub(crate) fn halt_all(by: &str, reason: &str, seconds: u64) -> Changes {
+    halt("everything", Leaves::Nothing, by, reason, seconds)
+}
+
+/// Its end.
+pub(crate) fn go_on(by: &str, reason: &str) -> Changes {
+    decide::resume(Scope::Everything, by, reason, Now::default())
+}
+
+/// Where the calls of these tests stand.
+pub(crate) fn coordinates(action: &str, level: Option<Level>) -> Coordinates {
+    Coordinates {
+        agent: "ops".parse().unwrap(),
+        team: Some("night".parse().unwrap()),
+        client: "desk".parse().unwrap(),
+        session: Some(SessionId(id(7))),
+        action: action.parse().unwrap(),
+        level,
+        labels: std::sync::Arc::new(["egress".parse().unwrap()].into()),
+    }
+}
+
+/// Nothing must cover such a write.
+pub(crate) fn no_stop() -> Precondition {
+    Precondition::NoStop(coordinates("crm/update_user", Some(Level::Write)))
 }
 
 /// A question about the call with this digest, unless one waits; it waits for a minute.
@@ -97,9 +264,9 @@ pub(crate) fn question(question: u64, digest: u8, seconds: u64) -> Changes {
 }
 
 pub(crate) fn asking_for_session(key: &SessionKey) -> Needs {
-    Needs { session: Some(key.clone()), question: None, history: true }
+    Needs { session: Some(key.clone()), history: true, ..Needs::default() }
 }
 
 pub(crate) fn asking_for_question(digest: u8) -> Needs {
-    Needs { session: None, question: Some(Digest([digest; 32])), history: false }
+    Needs { question: Some(Digest([digest; 32])), ..Needs::default() }
 }

@@ -191,7 +191,7 @@ fn ledger(state: &Path) -> BTreeMap<String, Vec<String>> {
         };
         match kind {
             "intent" => {
-                let arguments = reader.intent(call).unwrap().unwrap().arguments;
+                let arguments = reader.call(call).unwrap().unwrap().intent.arguments;
                 let arguments = parse(arguments.as_bytes(), &Limits::EDGE).unwrap();
                 let token = arguments.get("token").and_then(Json::as_str).unwrap().to_owned();
                 of_call.insert(call, token.clone());

@@ -78,7 +78,11 @@ pub fn accept_clock(doubt: &str, by: &str, reason: &str, now: Now) -> Changes {
     let record = Record::new(
         Kind::Clock,
         now.wall,
-        [("doubt", Json::from(words(doubt))), ("accepted_by", Json::from(words(by))), ("reason", Json::from(words(reason)))],
+        [
+            ("doubt", Json::from(words(doubt))),
+            ("accepted_by", Json::from(words(by))),
+            ("reason", Json::from(words(reason))),
+        ],
     );
     Changes { calendar: Some(now.wall), records: vec![record], ..Changes::default() }
 }

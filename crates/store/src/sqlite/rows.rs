@@ -465,9 +465,7 @@ pub(super) fn has_finished_keys(connection: &Connection) -> rusqlite::Result<boo
 
 /// Marks how far the calendar has been followed.
 pub(super) fn mark_calendar(connection: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
-    connection
-        .prepare_cached("UPDATE epoch SET calendar = ?1 WHERE calendar < ?1")?
-        .execute([micros(now)])
+    connection.prepare_cached("UPDATE epoch SET calendar = ?1 WHERE calendar < ?1")?.execute([micros(now)])
 }
 
 /// Forgets some of the finished keys that lapsed before `now`.

@@ -700,6 +700,13 @@ impl World {
         let history = self.store.history();
         let calls = allowed(&history);
         for (call, known) in &calls {
+            for hold in &known.intent.holds {
+                let session = hold.account.session;
+                assert!(
+                    session.is_none_or(|session| session == known.intent.session),
+                    "{call} holds of another session's account: {session:?}"
+                );
+            }
             let finals =
                 known.endings.iter().filter(|ending| ending.is_final() && **ending != Ending::NotSent);
             assert!(finals.count() <= 1, "{call} ended as {:?}", known.endings);

@@ -2,16 +2,21 @@
 //!
 //! It understands no MCP. It numbers the client's lines and passes them to the node in frames; the node's go to
 //! stdout. There is no node yet: it starts one. The node dies: whatever the node had said last words for is
-//! answered with them; what it had not was certainly never sent to a tool, and goes to the next node. Two
+//! answered with them; what it had not was certainly never sent to a tool, and goes to the next node. A few
 //! threads, no runtime: there is one of these for each server of each client.
+//!
+//! Nobody writes to the node while holding what the reader of the node's words needs ([`Link`]): two ends that
+//! both write and do not read wait for ever.
 
 use std::{
     collections::BTreeMap,
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    net::Shutdown,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -32,8 +37,15 @@ const START: Duration = Duration::from_secs(35);
 /// How long answers are waited for once the client has closed its end.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// How often in a row a new node may die before this client gives up.
-const LIVES: usize = 5;
+/// How often in a row a new node may die, at once and without having answered anything, before this client gives
+/// up. Somebody may kill nodes faster than this client gets a word in; a node that cannot live dies each time.
+const LIVES: usize = 50;
+
+/// A node that has lived this long has not ended at once.
+const LIVED: Duration = Duration::from_secs(10);
+
+/// To how many nodes one line is said that each of them dies of. It is what kills them, or it never gets through.
+const TRIES: usize = 20;
 
 /// Who attaches, and to what.
 #[derive(Clone, Debug)]
@@ -71,7 +83,8 @@ impl std::error::Error for AttachError {}
 
 /// What is between the client and the node right now.
 struct Link {
-    socket: Option<UnixStream>,
+    /// Set once everything that waited has been said to this node: from then on each line is said as it comes.
+    socket: Option<Arc<UnixStream>>,
     /// Lines that are not done with, by number.
     pending: BTreeMap<u64, Pending>,
     /// Lines that a new node must hear first, by number.
@@ -83,6 +96,9 @@ struct Link {
 struct Pending {
     line: Vec<u8>,
     last_words: Option<Vec<u8>>,
+    /// Whether it has been said to this node, and to how many nodes in all.
+    said: bool,
+    tries: usize,
 }
 
 struct Shared {
@@ -102,13 +118,17 @@ impl Shared {
 ///
 /// [`AttachError`] if the first attachment fails; later ones are told on stderr.
 pub fn run(attachment: &Attachment) -> Result<(), AttachError> {
-    let socket = attach(attachment, 0)?;
-    let reader = clone(&socket)?;
-    let link = Link { socket: Some(socket), pending: BTreeMap::new(), kept: BTreeMap::new(), closed: false };
+    let socket = Arc::new(attach(attachment, 0)?);
+    let link = Link {
+        socket: Some(Arc::clone(&socket)),
+        pending: BTreeMap::new(),
+        kept: BTreeMap::new(),
+        closed: false,
+    };
     let shared = Arc::new(Shared { link: Mutex::new(link), quiet: Condvar::new() });
     let listener = {
         let (shared, attachment) = (Arc::clone(&shared), attachment.clone());
-        std::thread::spawn(move || listen(&shared, &attachment, reader))
+        std::thread::spawn(move || listen(&shared, &attachment, socket))
     };
     speak(&shared);
     finish(&shared);
@@ -138,11 +158,17 @@ fn speak(shared: &Shared) {
         }
         seq += 1;
         let frame = Frame { kind: Kind::Message, seq, payload: line.clone() }.encode();
-        let mut link = shared.link();
-        link.pending.insert(seq, Pending { line, last_words: None });
-        // A node that is gone is noticed by the listener, which says it again to the next one.
-        if let Some(socket) = &mut link.socket {
-            socket.write_all(&frame).unwrap_or_default();
+        let socket = {
+            let mut link = shared.link();
+            let socket = link.socket.clone();
+            let (said, tries) = (socket.is_some(), usize::from(socket.is_some()));
+            link.pending.insert(seq, Pending { line, last_words: None, said, tries });
+            socket
+        };
+        // To the node that was there when the line came, and to no later one: the listener notices a node that is
+        // gone, and has this said again to the next.
+        if let Some(socket) = socket {
+            (&*socket).write_all(&frame).unwrap_or_default();
         }
     }
 }
@@ -165,25 +191,47 @@ fn skip_line(input: &mut impl io::BufRead) -> bool {
 }
 
 /// Passes the node's words to the client, and finds another node when this one dies.
-fn listen(shared: &Shared, attachment: &Attachment, socket: UnixStream) {
-    let mut socket = BufReader::with_capacity(64 << 10, socket);
+fn listen(shared: &Arc<Shared>, attachment: &Attachment, mut socket: Arc<UnixStream>) {
     let mut deaths = 0;
+    let mut saying: Option<JoinHandle<()>> = None;
     loop {
-        while let Ok(Some(frame)) = Frame::read(&mut socket) {
-            deaths = 0;
-            if !hear(shared, frame) {
-                std::process::exit(0);
+        let begun = Instant::now();
+        let mut reader = BufReader::with_capacity(64 << 10, &*socket);
+        loop {
+            match Frame::read(&mut reader) {
+                Ok(Some(frame)) => {
+                    // A node that answers lives. One that only takes what is said again may die of the next line.
+                    if matches!(frame.kind, Kind::Message | Kind::LastWords) && frame.seq > 0 {
+                        deaths = 0;
+                    }
+                    if !hear(shared, frame) {
+                        std::process::exit(0);
+                    }
+                }
+                // It may live and have sent calls; what of them was said to us is lost in what cannot be read.
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    give_up(&format!("the node's words cannot be read: {error}"));
+                }
+                Ok(None) | Err(_) => break,
             }
         }
-        deaths += 1;
+        // Whoever still writes to it ends, and it can have no more last words kept, so it sends nothing more.
+        socket.shutdown(Shutdown::Both).unwrap_or_default();
+        if let Some(saying) = saying.take() {
+            drop(saying.join());
+        }
+        deaths = if begun.elapsed() > LIVED { 1 } else { deaths + 1 };
         if deaths > LIVES {
             give_up("nodes keep ending at once");
         }
         socket = match reattach(shared, attachment) {
-            Ok(Some(socket)) => BufReader::with_capacity(64 << 10, socket),
+            Ok(Some(socket)) => socket,
             Ok(None) => return,
             Err(error) => give_up(&error.to_string()),
         };
+        // The node is listened to at once: it need not take all before it says something.
+        let (shared, socket) = (Arc::clone(shared), Arc::clone(&socket));
+        saying = Some(std::thread::spawn(move || say_again(&shared, &socket)));
     }
 }
 
@@ -231,40 +279,81 @@ fn say(line: &[u8]) -> bool {
     out.write_all(line).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()).is_ok()
 }
 
-/// Answers what the dead node had spoken last words for, and takes the rest to the next one.
-fn reattach(shared: &Shared, attachment: &Attachment) -> Result<Option<UnixStream>, AttachError> {
-    let mut link = shared.link();
-    link.socket = None;
-    if link.closed && link.pending.is_empty() {
-        shared.quiet.notify_all();
-        return Ok(None);
-    }
-    let lost: Vec<u64> = link
-        .pending
-        .iter()
-        .filter(|(_, pending)| pending.last_words.is_some())
-        .map(|(seq, _)| *seq)
-        .collect();
-    for seq in &lost {
-        let words = link.pending.remove(seq).and_then(|pending| pending.last_words);
-        if words.is_some_and(|words| !say(&words)) {
-            std::process::exit(0);
+/// Answers what the dead node had spoken last words for, and attaches to the next one.
+fn reattach(shared: &Shared, attachment: &Attachment) -> Result<Option<Arc<UnixStream>>, AttachError> {
+    let lost = {
+        let mut link = shared.link();
+        link.socket = None;
+        if link.closed && link.pending.is_empty() {
+            shared.quiet.notify_all();
+            return Ok(None);
         }
+        let mut lost = Vec::new();
+        link.pending.retain(|_, pending| match pending.last_words.take() {
+            Some(words) => {
+                lost.push(words);
+                false
+            }
+            None => {
+                pending.said = false;
+                true
+            }
+        });
+        if link.pending.values().any(|pending| pending.tries >= TRIES) {
+            give_up("nodes keep ending before they are done with one and the same message");
+        }
+        lost
+    };
+    if lost.iter().any(|words| !say(words)) {
+        std::process::exit(0);
     }
     shared.quiet.notify_all();
     let gap = i64::try_from(lost.len()).unwrap_or(i64::MAX);
-    let mut socket = attach(attachment, gap)?;
-    let again = link.kept.iter().map(|(seq, line)| (Kind::Again, seq, line));
-    let unsaid = link.pending.iter().map(|(seq, pending)| (Kind::Message, seq, &pending.line));
-    // What was kept is not said twice: an `initialize` that was never answered is among the pending.
-    for (kind, seq, line) in again.filter(|(_, seq, _)| !link.pending.contains_key(seq)).chain(unsaid) {
-        let frame = Frame { kind, seq: *seq, payload: line.clone() };
-        // If this one is gone as well, the listener comes back here.
-        socket.write_all(&frame.encode()).unwrap_or_default();
+    attach(attachment, gap).map(|socket| Some(Arc::new(socket)))
+}
+
+/// Says to a new node what it must hear first, and then what no node is done with, in the client's order. When
+/// nothing is left, lines go to it as they come.
+fn say_again(shared: &Shared, mut socket: &UnixStream) {
+    let mut say = |kind, seq, payload| {
+        // If this node is gone as well, the listener sees to the next.
+        socket.write_all(&Frame { kind, seq, payload }.encode()).is_ok()
+    };
+    let kept: Vec<(u64, Vec<u8>)> = {
+        let link = shared.link();
+        // What was kept is not said twice: an `initialize` that was never answered is among the pending.
+        let kept = link.kept.iter().filter(|(seq, _)| !link.pending.contains_key(seq));
+        kept.map(|(seq, line)| (*seq, line.clone())).collect()
+    };
+    for (seq, line) in kept {
+        if !say(Kind::Again, seq, line) {
+            return;
+        }
     }
-    let reader = clone(&socket)?;
-    link.socket = Some(socket);
-    Ok(Some(reader))
+    let mut next = 0;
+    loop {
+        let (seq, line) = {
+            let mut link = shared.link();
+            match link.pending.range_mut(next..).find(|(_, pending)| !pending.said) {
+                Some((seq, pending)) => {
+                    pending.said = true;
+                    pending.tries += 1;
+                    next = seq + 1;
+                    (*seq, pending.line.clone())
+                }
+                None => match clone(socket) {
+                    Ok(socket) => {
+                        link.socket = Some(Arc::new(socket));
+                        return;
+                    }
+                    Err(error) => give_up(&error.to_string()),
+                },
+            }
+        };
+        if !say(Kind::Message, seq, line) {
+            return;
+        }
+    }
 }
 
 /// The client has closed its end: what it still waits for may come.

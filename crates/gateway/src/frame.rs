@@ -48,8 +48,10 @@ impl Kind {
 /// Bytes before the payload.
 pub const HEAD: usize = 13;
 
-/// The largest payload: what a server may send in one message, and a little.
-pub const PAYLOAD_MAX: usize = (64 << 20) + 4_096;
+/// The largest payload. A message to the client is at most what a server may send in one, 64 MiB, which grows
+/// threefold where it is all line ends of Unicode that are escaped, under an identifier that is at most a whole
+/// message of the client. A node never says more: a frame that is longer is no frame of ours.
+pub const PAYLOAD_MAX: usize = (3 * 64 + 16) << 20;
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -34,6 +34,7 @@ use crate::{
         out::Out,
         session::{Learn, Session, Settings},
     },
+    node::registry,
     place,
     upstream::stdio::{Environment, Launch, Log},
 };
@@ -83,7 +84,10 @@ pub async fn serve(inline: Inline) -> Result<(), String> {
         ));
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let latch = Latch::new(place::account_stop_file().into_iter().collect());
+    let latch = Latch::new(place::account_stop_files().map_err(display)?);
+    // A STOP file reaches this node whether or not it is listed; a stop can then say that it did.
+    let _registration = registry::register(None)
+        .inspect_err(|error| log(&format!("this process is not on the list of nodes: {error}")));
     // Until the server has said what it offers, nothing can be called.
     let nothing = policy(&agent, held, &server, &[], &[])?;
     let gate =

@@ -25,6 +25,8 @@ pub enum PlaceError {
     Config(PathBuf, io::Error),
     /// Neither `HOME` nor the variable that would replace it is set.
     NoHome(&'static str),
+    /// `HOME` is not set, so no stop would find a node here.
+    Homeless,
     /// A socket there would have too long a path.
     TooLong(PathBuf),
     /// The folder cannot be made.
@@ -41,6 +43,9 @@ impl fmt::Display for PlaceError {
             }
             PlaceError::Config(path, cause) => write!(f, "cannot read `{}`: {cause}", path.display()),
             PlaceError::NoHome(variable) => write!(f, "neither HOME nor {variable} is set"),
+            PlaceError::Homeless => {
+                f.write_str("HOME is not set, and a stop looks there for the nodes of this account")
+            }
             PlaceError::TooLong(path) => write!(
                 f,
                 "the socket `{}` would have a path of more than {SOCKET_PATH} bytes",
@@ -60,7 +65,7 @@ pub struct Places {
     pub config: PathBuf,
     /// What is remembered.
     pub state: PathBuf,
-    /// Sockets and the `STOP` file.
+    /// Sockets and the node's own `STOP` file.
     pub runtime: PathBuf,
 }
 
@@ -119,11 +124,15 @@ impl Places {
         self.runtime.join("operator.sock")
     }
 
-    /// The files that stop this node while they exist: its own, and one for every node of this account.
-    pub fn stop_files(&self) -> Vec<PathBuf> {
+    /// The files that stop this node while they exist: its own, and those for every node of this account.
+    ///
+    /// # Errors
+    ///
+    /// [`PlaceError::Homeless`].
+    pub fn stop_files(&self) -> Result<Vec<PathBuf>, PlaceError> {
         let mut files = vec![self.runtime.join("STOP")];
-        files.extend(account_stop_file());
-        files
+        files.extend(account_stop_files()?);
+        Ok(files)
     }
 
     /// Makes state and runtime folders for their owner alone, and checks that sockets fit.
@@ -140,11 +149,41 @@ impl Places {
     }
 }
 
-/// The file that stops every node of this account while it exists.
-pub fn account_stop_file() -> Option<PathBuf> {
-    let home = runtime_home()
-        .or_else(|| home("XDG_STATE_HOME", ".local/state").ok().map(|home| home.join("placet")));
-    home.map(|home| home.join("STOP"))
+/// The folder that every node of this account knows, and every stop: nothing but `HOME` moves it. A node and a
+/// stop are often started in different environments.
+///
+/// # Errors
+///
+/// [`PlaceError::Homeless`].
+fn account() -> Result<PathBuf, PlaceError> {
+    let home = env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    Ok(home.ok_or(PlaceError::Homeless)?.join(".local/state/placet"))
+}
+
+/// The files that stop every node of this account while one of them exists: first the one that every node looks
+/// for, then those where the environment says that runtime and state folders are.
+///
+/// # Errors
+///
+/// [`PlaceError::Homeless`].
+pub fn account_stop_files() -> Result<Vec<PathBuf>, PlaceError> {
+    let mut files = vec![account()?.join("STOP")];
+    let state = home("XDG_STATE_HOME", ".local/state").ok().map(|home| home.join("placet"));
+    for file in [runtime_home(), state].into_iter().flatten().map(|folder| folder.join("STOP")) {
+        if !files.contains(&file) {
+            files.push(file);
+        }
+    }
+    Ok(files)
+}
+
+/// The folder in which the nodes of this account are listed.
+///
+/// # Errors
+///
+/// [`PlaceError::Homeless`].
+pub fn nodes() -> Result<PathBuf, PlaceError> {
+    Ok(account()?.join("nodes"))
 }
 
 /// The runtime folders of all nodes of this account.

@@ -3,6 +3,7 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on should say so and end")]
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     sync::{
         Arc,
@@ -13,7 +14,7 @@ use std::{
 use placet::{
     Agent, Gateway, Json, Level, Object, Tool,
     clock::{Clock, SystemClock},
-    gate::{Answer, Gate},
+    gate::{AfterStop, Answer, Gate, Leash},
     latch::{Latch, Passage},
     upstream::{NotSent, Ran, Upstream},
 };
@@ -28,6 +29,7 @@ use placet_engine::{
     policy::{Policy, Rules, Tool as Entry, config},
     record::{Kind, Record},
     state::Ending,
+    stop::{Leaves, Scope},
     tool::{Definition, Offer},
 };
 use placet_store::Store;
@@ -43,12 +45,24 @@ struct Counting<F> {
 impl<F: Fn(&Latch) + Send + Sync> Upstream for Counting<F> {
     type Output = ();
 
-    async fn run<D: Durability>(&self, permit: Permit<D>, latch: &Latch) -> Ran<()> {
+    fn text(_: &()) -> Cow<'_, str> {
+        Cow::Borrowed("null")
+    }
+
+    fn from_text(_: &str) -> Option<()> {
+        Some(())
+    }
+
+    fn structured(_: &()) -> Option<Json> {
+        None
+    }
+
+    async fn run<D: Durability>(&self, permit: Permit<D>, latch: &Latch, _: Leash) -> Ran<()> {
         (self.before)(latch);
         match latch.pass(permit, SystemClock.now(), |_| Some(self.reached.fetch_add(1, Ordering::SeqCst))) {
             Passage::Passed(_) => Ran::Answered {
                 output: (),
-                outcome: Outcome { ending: Ending::Succeeded, note: None, bytes: None },
+                outcome: Outcome::without_result(Ending::Succeeded, "as it does"),
             },
             Passage::Lapsed(lapse) => Ran::NotSent(NotSent::Lapsed(lapse)),
             Passage::Blocked(_) => Ran::NotSent(NotSent::Unavailable("blocked".to_owned())),
@@ -75,19 +89,24 @@ async fn gate<S: Store>(store: S) -> Gate<S> {
         .unwrap()
 }
 
+/// A call like no other: the same one at the same time would be taken for one.
 fn propose(action: &str) -> Proposal {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let number = i64::try_from(NUMBER.fetch_add(1, Ordering::Relaxed)).unwrap();
     Proposal {
         agent: "bot".parse().unwrap(),
         client: "test".parse().unwrap(),
         session: None,
         action: action.parse().unwrap(),
-        arguments: Object::new(),
+        arguments: Object::from([("number", Json::from(number))]),
         meta: Object::new(),
         mode: Mode::Live,
+        key: None,
+        cost: BTreeMap::new(),
     }
 }
 
-fn offer() -> Offer {
+fn offer(_: &Action) -> Offer {
     let json = parse(br#"{"name":"any","inputSchema":{"type":"object"}}"#, &Limits::EDGE).unwrap();
     Offer::Accepted(Arc::new(Definition::read(&json).unwrap()))
 }
@@ -177,7 +196,19 @@ struct Narrowing {
 impl Upstream for Narrowing {
     type Output = ();
 
-    async fn run<D: Durability>(&self, permit: Permit<D>, latch: &Latch) -> Ran<()> {
+    fn text(_: &()) -> Cow<'_, str> {
+        Cow::Borrowed("null")
+    }
+
+    fn from_text(_: &str) -> Option<()> {
+        Some(())
+    }
+
+    fn structured(_: &()) -> Option<Json> {
+        None
+    }
+
+    async fn run<D: Durability>(&self, permit: Permit<D>, latch: &Latch, _: Leash) -> Ran<()> {
         let record =
             Record::new(Kind::Start, self.gate.clock().now().wall, [("policy", Json::from("narrower"))]);
         self.gate.apply(policy([Level::Read]), record).await.unwrap();
@@ -202,7 +233,10 @@ async fn once_a_stop_has_returned_no_tool_is_reached() {
                         match reply.answer {
                             Answer::Refused(denial) if denial.reason.code() == Code::Stopped => return,
                             Answer::Refused(_) | Answer::Ran(()) => {}
-                            other @ (Answer::Waiting(_) | Answer::Planned(_) | Answer::Unknown) => {
+                            other @ (Answer::Waiting(_)
+                            | Answer::Planned(_)
+                            | Answer::Replayed(..)
+                            | Answer::Unknown) => {
                                 panic!("{other:?}")
                             }
                         }
@@ -213,7 +247,9 @@ async fn once_a_stop_has_returned_no_tool_is_reached() {
         while tool.reached.load(Ordering::SeqCst) < 10 {
             tokio::task::yield_now().await;
         }
-        gate.stop("a test", "to see").await.unwrap();
+        let stopped =
+            gate.stop(Scope::Everything, Leaves::Nothing, "a test", "to see", AfterStop::Drain).await;
+        stopped.kept.unwrap();
         let at_stop = tool.reached.load(Ordering::SeqCst);
         for caller in callers {
             caller.await.unwrap();
@@ -282,7 +318,7 @@ async fn proposals_of_a_host_are_judged_however_they_are_written() {
 async fn a_history_shows_its_last_hundred_entries_and_says_so() {
     let gateway = Gateway::builder()
         .agent(Agent::new("bot").holds([Level::Read]))
-        .tool(Tool::new("look", Level::Read).run(|args, _| async move { Ok(args) }))
+        .tool(Tool::new("look", Level::Read).repeat().run(|args, _| async move { Ok(args) }))
         .build()
         .await
         .unwrap();

@@ -28,11 +28,13 @@ use placet_testkit::{
 };
 use sha2::{Digest as _, Sha256};
 
-const TESTS: [(&str, fn()); 11] = [
+const TESTS: [(&str, fn()); 13] = [
     ("kill_9_leaves_each_write_with_its_intent_and_each_intent_with_an_outcome", kill_inline),
     ("kill_9_of_the_node_under_four_clients_loses_and_repeats_nothing", kill_node),
     ("a_stop_file_stops_a_node_inside_a_process", stop_file),
     ("a_stop_outlives_the_node_and_a_resume_ends_it", stop_and_resume),
+    ("a_stop_reaches_every_node_of_the_account_wherever_their_environments_put_them", stop_everywhere),
+    ("a_stop_that_does_not_reach_a_living_node_fails", stop_unheard),
     ("a_second_node_on_one_state_is_refused_and_says_who_holds_it", second_node),
     ("a_state_path_that_is_too_long_for_a_socket_is_refused", long_path),
     ("a_client_without_the_right_secret_is_not_let_in", wrong_secret),
@@ -189,7 +191,7 @@ fn ledger(state: &Path) -> BTreeMap<String, Vec<String>> {
         };
         match kind {
             "intent" => {
-                let arguments = reader.intent(call).unwrap().unwrap().arguments;
+                let arguments = reader.call(call).unwrap().unwrap().intent.arguments;
                 let arguments = parse(arguments.as_bytes(), &Limits::EDGE).unwrap();
                 let token = arguments.get("token").and_then(Json::as_str).unwrap().to_owned();
                 of_call.insert(call, token.clone());
@@ -223,7 +225,8 @@ fn kill_inline() {
             .arg(&exe)
             .arg("spy")
             .arg(&log);
-        command.env("XDG_RUNTIME_DIR", folder.path()).stderr(std::process::Stdio::null());
+        command.env("HOME", folder.path()).env("XDG_RUNTIME_DIR", folder.path());
+        command.stderr(std::process::Stdio::null());
         Client::start(&mut command).unwrap()
     };
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
@@ -329,7 +332,8 @@ fn stop_file() {
     let log = folder.path().join("reached.log");
     let mut command = placet();
     command.args(["mcp", "--write", "write_it", "--"]).arg(env::current_exe().unwrap()).arg("spy").arg(&log);
-    command.env("XDG_RUNTIME_DIR", folder.path()).stderr(std::process::Stdio::null());
+    command.env("HOME", folder.path()).env("XDG_RUNTIME_DIR", folder.path());
+    command.stderr(std::process::Stdio::null());
     let mut client = Client::start(&mut command).unwrap();
     let mut propose = |token: &str| {
         let id = client.call("write_it", token).unwrap();
@@ -351,12 +355,86 @@ fn stop_and_resume() {
     assert_eq!(home.run(&["stop", "--all", "--reason", "a test"]).0, 0);
     assert_eq!(call("two").0, 3);
     assert_eq!(home.run(&["node", "stop"]).0, 0);
-    // Without the file the node's own memory of the stop is what holds.
-    fs::remove_file(home.path("run/placet/STOP")).unwrap();
+    // Without the files the node's own memory of the stop is what holds.
+    for file in [".local/state/placet/STOP", "run/placet/STOP", "state/placet/STOP"] {
+        fs::remove_file(home.path(file)).unwrap();
+    }
     assert_eq!(call("three").0, 3);
     assert_eq!(home.run(&["resume", "--reason", "the test is over"]).0, 0);
     assert_eq!(call("four"), (0, "done four\n".to_owned()));
     assert_eq!(spy::reached(&home.log()).unwrap(), ["one", "four"]);
+}
+
+fn stop_everywhere() {
+    let home = Home::new();
+    let exe = env::current_exe().unwrap();
+    let log = home.log();
+    let (exe, log) = (exe.to_str().unwrap(), log.to_str().unwrap());
+    let inline = ["mcp", "--write", "write_it", "--", exe, "spy", log];
+    let other = home.path("elsewhere");
+    let elsewhere = ["mcp", "--client", "desk", "--config"];
+    let config = home.path("config/placet/placet.toml");
+    let attached = |more: &[&str]| {
+        let arguments: Vec<_> =
+            elsewhere.into_iter().chain([config.to_str().unwrap()]).chain(more.iter().copied()).collect();
+        home.placet(&arguments)
+    };
+    // Clients often pass on next to nothing of their environment; people's shells have all of it.
+    let bare = |mut command: Command| {
+        for variable in ["XDG_RUNTIME_DIR", "XDG_STATE_HOME"] {
+            command.env_remove(variable);
+        }
+        command
+    };
+    let mut clients: Vec<_> = [
+        home.placet(&inline),
+        bare(home.placet(&inline)),
+        attached(&[]),
+        bare(attached(&["--state", other.to_str().unwrap()])),
+    ]
+    .into_iter()
+    .map(|mut command| Client::start(command.stderr(std::process::Stdio::null())).unwrap())
+    .collect();
+    let mut propose = |token: &str| -> Vec<_> {
+        let ask = |client: &mut Client| {
+            let id = client.call("write_it", token).unwrap();
+            let answer = client.answer(id).unwrap();
+            code(&answer).unwrap_or_else(|| text(&answer).to_owned())
+        };
+        clients.iter_mut().map(ask).collect()
+    };
+    assert_eq!(propose("before"), ["done before"; 4]);
+    let (exit, said) = home.run(&["stop", "--all", "--reason", "a test"]);
+    assert_eq!((exit, said.matches("operator.sock").count()), (0, 2), "{said}");
+    assert_eq!(said.matches("stopped by its file").count(), 2, "{said}");
+    assert_eq!(propose("under"), ["stopped"; 4]);
+    let (exit, said) = home.run(&["resume", "--reason", "the test is over"]);
+    assert_eq!(exit, 0, "{said}");
+    assert_eq!(propose("after"), ["done after"; 4]);
+    clients.into_iter().for_each(|mut client| client.leave().map(drop).unwrap());
+    let mut end = bare(home.placet(&["node", "stop", "--state", other.to_str().unwrap()]));
+    assert!(end.status().unwrap().success());
+    assert_eq!(spy::reached(&home.log()).unwrap().len(), 8);
+}
+
+fn stop_unheard() {
+    let home = Home::new();
+    let mut client = Client::start(&mut home.placet(&["mcp", "--client", "desk"])).unwrap();
+    let runtime = fs::read_dir(home.path("run/placet")).unwrap().next().unwrap().unwrap().path();
+    // A node that lives, and takes no commands any more.
+    fs::rename(runtime.join("operator.sock"), runtime.join("aside")).unwrap();
+    let (exit, said) = home.run(&["stop", "--all"]);
+    assert_eq!(exit, 7, "{said}");
+    assert!(said.contains("a node lives there and does not answer"), "{said}");
+    let id = client.call("write_it", "under").unwrap();
+    assert_eq!(
+        code(&client.answer(id).unwrap()).as_deref(),
+        Some("stopped"),
+        "the file stops it all the same"
+    );
+    fs::rename(runtime.join("aside"), runtime.join("operator.sock")).unwrap();
+    assert_eq!(home.run(&["stop", "--all"]).0, 0);
+    client.leave().unwrap();
 }
 
 fn second_node() {

@@ -34,6 +34,8 @@ pub struct Outcome {
     pub kept: Option<Kept>,
     /// How long it took.
     pub elapsed: Duration,
+    /// Whether the tool only asks for something first: the call is not done, and is proposed again.
+    pub is_unfinished: bool,
 }
 
 impl Outcome {
@@ -46,6 +48,7 @@ impl Outcome {
             digest: None,
             kept: None,
             elapsed: Duration::ZERO,
+            is_unfinished: false,
         }
     }
 }
@@ -89,6 +92,9 @@ impl Engine {
             ended(intent, Open::Running, outcome.ending, outcome.kept.clone(), actual, record, now.wall);
         if let Some(settled) = &mut changes.settled {
             settled.heard = heard.map(|heard| (intent.session_key(), heard));
+            if let Some((_, fate)) = settled.key.as_mut().filter(|_| outcome.is_unfinished) {
+                *fate = Fate::Freed;
+            }
         }
         changes
     }

@@ -94,7 +94,7 @@ enum Command {
     Backup(backup::BackupArguments),
     /// Go on from a backup, in a new epoch
     Restore(backup::RestoreArguments),
-    /// Stop every call of every agent
+    /// Stop every call of every agent, or a part of them
     Stop(stop::StopArguments),
     /// End a stop
     Resume(stop::ResumeArguments),
@@ -149,7 +149,10 @@ impl PlaceArguments {
             let hint = match error {
                 PlaceError::NoConfig(_) => Some("`placet init` writes one; `--config FILE` names another"),
                 PlaceError::TooLong(_) => Some("set XDG_RUNTIME_DIR or `--state` to a shorter path"),
-                PlaceError::Config(..) | PlaceError::NoHome(_) | PlaceError::Folder(..) => None,
+                PlaceError::Config(..)
+                | PlaceError::NoHome(_)
+                | PlaceError::Homeless
+                | PlaceError::Folder(..) => None,
             };
             complain(&error.to_string(), hint);
             Exit::Config

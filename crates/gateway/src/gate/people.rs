@@ -92,6 +92,13 @@ impl<S: Store> Gate<S> {
         Ok(self.load(&Needs::default()).await?.stop)
     }
 
+    /// Whether a stop of just this scope is in force. Everything can always be resumed: a `STOP` file may have
+    /// said it.
+    pub async fn is_stopped(&self, scope: &Scope) -> bool {
+        *scope == Scope::Everything
+            || self.stops().await.is_ok_and(|stops| stops.iter().any(|stop| stop.scope == *scope))
+    }
+
     /// All stops in force.
     ///
     /// # Errors

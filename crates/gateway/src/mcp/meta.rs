@@ -17,7 +17,7 @@ use placet_engine::{
     policy::config::ServerRequest,
 };
 
-use super::wire::OURS;
+use super::wire::{self, OURS};
 
 /// Trace context, carried from the caller to the tool.
 const TRACE: [&str; 3] = ["traceparent", "tracestate", "baggage"];
@@ -43,6 +43,8 @@ pub struct Meta {
     pub progress: Option<String>,
     /// The revision, where the request names it.
     pub version: Option<String>,
+    /// What the client can be asked during this request, as far as its server may ask.
+    pub answers: BTreeSet<&'static str>,
     /// What goes on to the server.
     pub toward_server: Object,
 }
@@ -63,6 +65,7 @@ pub fn read(
         cost: BTreeMap::new(),
         progress: None,
         version: None,
+        answers: BTreeSet::new(),
         toward_server: Object::new(),
     };
     let meta = match meta {
@@ -82,9 +85,16 @@ pub fn read(
                         "`dev.placet/session` is not taken from this credential; leave it out".to_owned()
                     );
                 }
-                _ => return Err(format!("`{}` is not known", placet_engine::diagnostic::inert(key))),
+                _ => return Err(format!("`{}` is not known", wire::clipped(key))),
             }
             continue;
+        }
+        let known = listed.iter().any(|known| known == key);
+        if !known && passes_for_ours(key) {
+            return Err(format!(
+                "`{}` is not known; a dry run is asked for by `dev.placet/dry_run`",
+                wire::clipped(key)
+            ));
         }
         match key {
             "progressToken" if value.as_str().is_some() || value.as_i64().is_some() => {
@@ -97,12 +107,11 @@ pub fn read(
                 ));
             }
             CAPABILITIES => {
-                read.toward_server.insert(key, capabilities(value, requests)?);
+                let capabilities = capabilities(value, requests)?;
+                read.answers = answers(&capabilities);
+                read.toward_server.insert(key, capabilities);
             }
-            _ if key.starts_with(PROTOCOL)
-                || TRACE.contains(&key)
-                || listed.iter().any(|known| known == key) =>
-            {
+            _ if key.starts_with(PROTOCOL) || TRACE.contains(&key) || known => {
                 if key == VERSION {
                     read.version = value.as_str().map(str::to_owned);
                 }
@@ -113,6 +122,15 @@ pub fn read(
         }
     }
     Ok(read)
+}
+
+/// Whether whoever wrote a key may have meant one of ours. A dry run that is not understood must not run live,
+/// however it is spelt.
+fn passes_for_ours(key: &str) -> bool {
+    let key = key.trim().to_lowercase();
+    let last = key.rsplit(['/', '.']).next().unwrap_or_default();
+    let letters: String = last.chars().filter(|letter| letter.is_alphanumeric()).collect();
+    key.starts_with("dev.placet") || letters == "dryrun"
 }
 
 fn mode(value: &Json) -> Result<Mode, String> {
@@ -190,7 +208,46 @@ pub fn capabilities(declared: &Json, requests: &BTreeSet<ServerRequest>) -> Resu
     Ok(kept.map(|(key, value)| (key.to_owned(), value.clone())).collect())
 }
 
+/// What a client with these capabilities can be asked.
+pub fn answers(capabilities: &Object) -> BTreeSet<&'static str> {
+    ["elicitation", "sampling", "roots"].into_iter().filter(|kind| capabilities.contains(kind)).collect()
+}
+
 /// The `_meta` of a request of our own in the newer era.
 pub fn our_own() -> String {
     format!("{{\"_meta\":{{\"{VERSION}\":\"{}\",\"{CAPABILITIES}\":{{}}}}}}", super::MODERN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dry_run_never_runs_live_for_the_way_it_is_spelt() {
+        for key in [
+            "dev.placet/dryrun",
+            "dev.placet/dry-run",
+            "Dev.Placet/dry_run",
+            "DEV.PLACET/DRY_RUN",
+            "dev.placet.dry_run",
+            " dev.placet/dry_run",
+            "dev.placet/dry_run ",
+            "dev.placet",
+            "dry_run",
+            "dryRun",
+            "DRY-RUN",
+            "placet/dry_run",
+            "com.example/dry_run",
+            "dev.placet\u{200b}/dry_run",
+        ] {
+            let meta = Json::Object(Object::from([(key, Json::from(true))]));
+            let read = read(Some(meta), &[], &BTreeSet::new());
+            assert!(read.is_err(), "{key:?}: {read:?}");
+        }
+        let listed = ["com.example/dry_run".to_owned()];
+        let meta = Json::Object(Object::from([("com.example/dry_run", Json::from(true))]));
+        let read = read(Some(meta), &listed, &BTreeSet::new()).unwrap();
+        assert_eq!(read.mode, Mode::Live);
+        assert!(read.toward_server.contains("com.example/dry_run"), "the operator's own key goes on");
+    }
 }

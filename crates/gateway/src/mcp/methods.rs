@@ -1,14 +1,16 @@
 //! The one table of methods: what each needs, and which members its `params` may have.
 //!
-//! What is not here is refused. Toward the server goes only what the revisions define.
+//! What is not here is refused. Toward the server goes only what the revisions define, each member of the kind
+//! that it is defined to be: no method is a way to say something else to a server.
 
 use placet_engine::{
+    json::{Json, Object},
     level::Level,
     names::{Action, ServerName, ToolName},
     policy::{Catalogue, Tool},
 };
 
-use super::Era;
+use super::{Era, wire};
 
 /// What a client's request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub enum Needs {
     /// The list that we make ourselves.
     Tools,
     /// `read` on the server: judged as a call of the action that stands for the method.
-    Read(&'static str),
+    Read,
     /// Nothing: it concerns the caller alone.
     Nothing,
 }
@@ -31,43 +33,192 @@ pub struct Method {
     /// What it needs.
     pub needs: Needs,
     /// The members that its `params` may have beside `_meta`.
-    pub params: &'static [&'static str],
+    pub params: &'static [Param],
     /// The eras that have it.
     pub eras: &'static [Era],
+}
+
+/// A member of a method's `params`.
+#[derive(Clone, Copy, Debug)]
+pub struct Param {
+    /// Its key.
+    pub name: &'static str,
+    /// What its value is.
+    pub kind: Kind,
+    /// Whether it must be there.
+    pub required: bool,
+}
+
+/// What the value of a member of `params` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A short text.
+    Text,
+    /// The URI of a resource.
+    Uri,
+    /// One of the levels of logging.
+    Level,
+    /// An object.
+    Object,
+    /// What is completed: a prompt, or a resource by its URI.
+    Reference,
+    /// The argument that is completed.
+    Completed,
+    /// What a subscription is about, URIs among it.
+    Filter,
+    /// What a server gave to be given back, with the answers to what it asked.
+    State,
+    /// Anything: it is judged with the call.
+    Judged,
+}
+
+/// Bytes of a text that is a name, a URI or a cursor. None of them carries content.
+const TEXT: usize = 4_096;
+
+/// Bytes of a state that a server gave to be given back.
+const STATE: usize = 64 << 10;
+
+/// Resources that one subscription names.
+const SUBSCRIPTIONS: usize = 1_000;
+
+const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
+
+impl Method {
+    /// Holds a request's `params` against this row.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, in words for whoever made the request.
+    pub fn check(&self, params: &Object) -> Result<(), String> {
+        if let Some(unknown) = params.keys().find(|key| !self.params.iter().any(|param| param.name == *key)) {
+            return Err(format!("`{}` is not a parameter of `{}` here", wire::clipped(unknown), self.name));
+        }
+        self.params.iter().try_for_each(|param| match params.get(param.name) {
+            Some(value) => param.kind.check(value).map_err(|what| format!("`{}` {what}", param.name)),
+            None if param.required => Err(format!("`{}` must be given", param.name)),
+            None => Ok(()),
+        })
+    }
+}
+
+impl Kind {
+    fn check(self, value: &Json) -> Result<(), String> {
+        match self {
+            Kind::Text | Kind::Uri => text(value, TEXT),
+            Kind::State => text(value, STATE),
+            Kind::Level => match value.as_str() {
+                Some(level) if LEVELS.contains(&level) => Ok(()),
+                _ => Err(format!("must be one of {}", LEVELS.join(", "))),
+            },
+            Kind::Object => members(value, None).map(drop),
+            Kind::Reference => {
+                let reference = members(value, Some(&["type", "name", "title", "uri"]))?;
+                reference.iter().try_for_each(|(_, value)| text(value, TEXT))?;
+                let named = match reference.get("type").and_then(Json::as_str) {
+                    Some("ref/resource") => reference.contains("uri") && !reference.contains("name"),
+                    Some("ref/prompt") => reference.contains("name") && !reference.contains("uri"),
+                    _ => false,
+                };
+                if named {
+                    Ok(())
+                } else {
+                    Err("must be a prompt by its name or a resource by its URI".into())
+                }
+            }
+            Kind::Completed => {
+                let argument = members(value, Some(&["name", "value"]))?;
+                argument.iter().try_for_each(|(_, value)| text(value, STATE))
+            }
+            Kind::Filter => {
+                let known = [
+                    "toolsListChanged",
+                    "promptsListChanged",
+                    "resourcesListChanged",
+                    "resourceSubscriptions",
+                ];
+                members(value, Some(&known))?.iter().try_for_each(|(key, value)| match (key, value) {
+                    ("resourceSubscriptions", Json::Array(uris)) if uris.len() <= SUBSCRIPTIONS => {
+                        uris.iter().try_for_each(|uri| text(uri, TEXT))
+                    }
+                    ("resourceSubscriptions", _) => {
+                        Err(format!("names at most {SUBSCRIPTIONS} resources, in a list"))
+                    }
+                    (_, Json::Bool(_)) => Ok(()),
+                    (_, _) => Err("says of each kind whether it is wanted, by true or false".to_owned()),
+                })
+            }
+            Kind::Judged => Ok(()),
+        }
+    }
+}
+
+fn text(value: &Json, bytes: usize) -> Result<(), String> {
+    match value.as_str() {
+        Some(text) if text.len() <= bytes => Ok(()),
+        Some(_) => Err(format!("is longer than {bytes} bytes")),
+        None => Err(format!("must be a text, not {}", value.kind())),
+    }
+}
+
+fn members<'a>(value: &'a Json, known: Option<&[&str]>) -> Result<&'a Object, String> {
+    let object = value.as_object().ok_or_else(|| format!("must be an object, not {}", value.kind()))?;
+    match known.and_then(|known| object.keys().find(|key| !known.contains(key))) {
+        Some(unknown) => Err(format!("has no member `{}`", wire::clipped(unknown))),
+        None => Ok(object),
+    }
 }
 
 const BOTH: &[Era] = &[Era::Legacy, Era::Modern];
 const OLD: &[Era] = &[Era::Legacy];
 const NEW: &[Era] = &[Era::Modern];
 
-const fn row(
-    name: &'static str,
-    needs: Needs,
-    params: &'static [&'static str],
-    eras: &'static [Era],
-) -> Method {
+const fn row(name: &'static str, needs: Needs, params: &'static [Param], eras: &'static [Era]) -> Method {
     Method { name, needs, params, eras }
 }
 
+const fn must(name: &'static str, kind: Kind) -> Param {
+    Param { name, kind, required: true }
+}
+
+const fn may(name: &'static str, kind: Kind) -> Param {
+    Param { name, kind, required: false }
+}
+
+const RESPONSES: Param = may("inputResponses", Kind::Object);
+const STATE_BACK: Param = may("requestState", Kind::State);
+const URI: Param = must("uri", Kind::Uri);
+const CURSOR: Param = may("cursor", Kind::Text);
+
 /// Requests that a client may make once a connection is open.
 pub const REQUESTS: [Method; 14] = [
-    row("tools/call", Needs::Call, &["name", "arguments", "inputResponses", "requestState"], BOTH),
-    row("tools/list", Needs::Tools, &["cursor"], BOTH),
-    row("resources/read", Needs::Read("resources/read"), &["uri", "inputResponses", "requestState"], BOTH),
-    row("resources/subscribe", Needs::Read("resources/subscribe"), &["uri"], OLD),
-    row("resources/unsubscribe", Needs::Nothing, &["uri"], OLD),
     row(
-        "prompts/get",
-        Needs::Read("prompts/get"),
-        &["name", "arguments", "inputResponses", "requestState"],
+        "tools/call",
+        Needs::Call,
+        // A name or arguments of a wrong kind are judged and refused like a call that does not fit.
+        &[may("name", Kind::Judged), may("arguments", Kind::Judged), RESPONSES, STATE_BACK],
         BOTH,
     ),
-    row("completion/complete", Needs::Read("completion/complete"), &["ref", "argument", "context"], BOTH),
-    row("subscriptions/listen", Needs::Read("subscriptions/listen"), &["notifications"], NEW),
-    row("resources/list", Needs::Nothing, &["cursor"], BOTH),
-    row("resources/templates/list", Needs::Nothing, &["cursor"], BOTH),
-    row("prompts/list", Needs::Nothing, &["cursor"], BOTH),
-    row("logging/setLevel", Needs::Nothing, &["level"], OLD),
+    row("tools/list", Needs::Tools, &[CURSOR], BOTH),
+    row("resources/read", Needs::Read, &[URI, RESPONSES, STATE_BACK], BOTH),
+    row("resources/subscribe", Needs::Read, &[URI], OLD),
+    row("resources/unsubscribe", Needs::Nothing, &[URI], OLD),
+    row(
+        "prompts/get",
+        Needs::Read,
+        &[must("name", Kind::Text), may("arguments", Kind::Object), RESPONSES, STATE_BACK],
+        BOTH,
+    ),
+    row(
+        "completion/complete",
+        Needs::Read,
+        &[must("ref", Kind::Reference), must("argument", Kind::Completed), may("context", Kind::Object)],
+        BOTH,
+    ),
+    row("subscriptions/listen", Needs::Read, &[may("notifications", Kind::Filter)], NEW),
+    row("resources/list", Needs::Nothing, &[CURSOR], BOTH),
+    row("resources/templates/list", Needs::Nothing, &[CURSOR], BOTH),
+    row("prompts/list", Needs::Nothing, &[CURSOR], BOTH),
+    row("logging/setLevel", Needs::Nothing, &[must("level", Kind::Level)], OLD),
     row("server/discover", Needs::Nothing, &[], NEW),
     row("ping", Needs::Nothing, &[], OLD),
 ];
@@ -85,8 +236,8 @@ pub fn action(server: &ServerName, method: &'static str) -> Action {
 /// Adds the judged methods of `server` to a catalogue, as tools of level read.
 pub fn add(server: &ServerName, catalogue: &mut Catalogue) {
     for method in REQUESTS {
-        if let Needs::Read(name) = method.needs {
-            catalogue.insert(action(server, name), Tool::from(Level::Read));
+        if method.needs == Needs::Read {
+            catalogue.insert(action(server, method.name), Tool::from(Level::Read));
         }
     }
 }
@@ -99,7 +250,49 @@ pub const NOTIFICATIONS: [&str; 9] = [
     "notifications/resources/updated",
     "notifications/resources/list_changed",
     "notifications/prompts/list_changed",
-    "notifications/tools/list_changed",
+    wire::TOOLS_CHANGED,
     "notifications/subscriptions/acknowledged",
     "notifications/elicitation/complete",
 ];
+
+#[cfg(test)]
+mod tests {
+    use placet_engine::json::{Limits, parse};
+
+    use super::*;
+
+    #[test]
+    fn a_member_of_another_kind_is_refused() {
+        let long = format!("{{\"cursor\":\"{}\"}}", "x".repeat(TEXT + 1));
+        for (method, params, wanted) in [
+            ("resources/read", r#"{"uri":"file:///x"}"#, true),
+            ("resources/read", "{}", false),
+            ("resources/read", r#"{"uri":["file:///x"]}"#, false),
+            ("resources/read", r#"{"uri":"file:///x","URI":"file:///y"}"#, false),
+            ("resources/list", r#"{"cursor":"x"}"#, true),
+            ("resources/list", r#"{"cursor":{"any":"thing"}}"#, false),
+            ("resources/list", &long, false),
+            ("logging/setLevel", r#"{"level":"debug"}"#, true),
+            ("logging/setLevel", r#"{"level":"anything"}"#, false),
+            ("logging/setLevel", r#"{"level":{"any":["thing"]}}"#, false),
+            (
+                "completion/complete",
+                r#"{"ref":{"type":"ref/prompt","name":"x"},"argument":{"name":"a","value":""}}"#,
+                true,
+            ),
+            (
+                "completion/complete",
+                r#"{"ref":{"type":"ref/prompt","name":"x","uri":"y"},"argument":{}}"#,
+                false,
+            ),
+            ("completion/complete", r#"{"ref":{"uri":"y"},"argument":{}}"#, false),
+            ("subscriptions/listen", r#"{"notifications":{"resourceSubscriptions":[1]}}"#, false),
+            ("subscriptions/listen", r#"{"notifications":{"other":true}}"#, false),
+            ("prompts/get", r#"{"name":"x","arguments":[]}"#, false),
+        ] {
+            let json = parse(params.as_bytes(), &Limits::EDGE).unwrap();
+            let checked = find(method).unwrap().check(json.as_object().unwrap());
+            assert_eq!(checked.is_ok(), wanted, "{method} {params:.100}: {checked:?}");
+        }
+    }
+}

@@ -13,6 +13,7 @@ pub mod methods;
 pub mod out;
 pub mod refusal;
 pub mod session;
+pub mod uris;
 pub mod wire;
 
 /// The two families of revisions.

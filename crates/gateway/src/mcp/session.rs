@@ -4,22 +4,23 @@
 //! concerns the caller alone is relayed; everything else is refused. Toward the client a server's results go
 //! through as they are, less what claims to be ours.
 //!
-//! Start at [`Session::run`]. A call's way is in `calls`, the beginning of a connection in `handshake`, and what
-//! the server sends unasked in `server`.
+//! Start at [`Session::run`]. A call's way is in `calls`, the beginning of a connection in `handshake`, what the
+//! server sends unasked in `server`, and what it asks for in its results in `inputs`.
 
 mod calls;
 mod handshake;
+mod inputs;
 mod server;
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, atomic::AtomicU64},
+    sync::Arc,
     time::Duration,
 };
 
 use parking_lot::Mutex;
 use placet_engine::{
-    decision::{Denial, DenyReason},
+    decision::{Denial, DenyReason, Stopped},
     json::{Json, Limits, Object},
     names::{AgentName, ClientName, ServerName, ToolName},
     policy::{
@@ -42,6 +43,7 @@ use super::{
     methods::{self, Method, Needs},
     out::Out,
     refusal::{self, Shape},
+    uris,
     wire::{self, FromClient, Id},
 };
 use crate::{
@@ -49,6 +51,10 @@ use crate::{
     upstream::stdio::{ASK_DEADLINE, Child, Gone, Launch, Log, Response},
     words,
 };
+
+/// Messages of the client that are taken before it is seen to that it reads what is said about them. Each leaves
+/// at most two frames without content in the queue.
+const QUEUED: usize = 65_536;
 
 /// What one connection is about, settled by the operator's file and the client's credential.
 pub struct Settings {
@@ -102,14 +108,13 @@ pub struct Session<S> {
     listing: AsyncMutex<()>,
     /// One start of the server at a time.
     starting: AsyncMutex<()>,
-    asked: AtomicU64,
 }
 
 #[derive(Default)]
 struct State {
     era: Option<Era>,
     child: Option<Arc<Child>>,
-    listed: Option<Arc<Listing>>,
+    listed: Option<Listed>,
     learned: bool,
     /// The client's requests that are not answered yet.
     open: HashMap<Id, Open>,
@@ -119,8 +124,10 @@ struct State {
     subscriptions: HashMap<u64, String>,
     /// Questions of the server that the client has not answered: ours to theirs.
     questions: HashMap<String, String>,
-    /// What the client can be asked, as it said itself.
+    /// What the client can be asked, as it said itself at the beginning.
     answers: BTreeSet<&'static str>,
+    /// What the server asked for in its results.
+    inputs: inputs::Inputs,
 }
 
 /// A request of the client that is not answered yet.
@@ -128,6 +135,14 @@ struct State {
 struct Open {
     number: Option<u64>,
     cancelled: bool,
+}
+
+/// What this connection's server offers, as far as it has not said since that this changed.
+#[derive(Clone, Debug)]
+struct Listed {
+    listing: Arc<Listing>,
+    /// How often the server had said that its tools changed when its list was asked for.
+    changes: u64,
 }
 
 /// Where and how one request is to be answered.
@@ -147,24 +162,34 @@ impl<S: Store> Session<S> {
             state: Mutex::default(),
             listing: AsyncMutex::default(),
             starting: AsyncMutex::default(),
-            asked: AtomicU64::new(1),
         })
     }
 
     /// Serves the client until it is gone, then lets what is in flight end.
     pub async fn run(self: Arc<Self>, mut inbound: mpsc::Receiver<Inbound>) {
         let mut tasks = JoinSet::new();
+        let mut taken = 0_usize;
         loop {
             tokio::select! {
                 message = inbound.recv() => match message {
-                    Some(message) => self.take(message, &mut tasks).await,
+                    Some(message) => {
+                        self.take(message, &mut tasks).await;
+                        taken += 1;
+                        if taken.is_multiple_of(QUEUED) {
+                            // What is only queued for the client is bounded too, if it does not read at all.
+                            self.out.drained().await;
+                        }
+                    }
                     None => break,
                 },
                 // Reaped as they end; one that panicked has answered nothing and granted nothing.
                 Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
             }
         }
-        let ending = async { while tasks.join_next().await.is_some() {} };
+        let ending = async {
+            while tasks.join_next().await.is_some() {}
+            self.out.drained().await;
+        };
         if timeout(self.settings.drain, ending).await.is_err() {
             (self.settings.log)("calls in flight did not end in time; what has no answer is unknown");
         }
@@ -175,6 +200,9 @@ impl<S: Store> Session<S> {
         // With the server gone, what still waits for it learns so at once.
         let rest = async { while tasks.join_next().await.is_some() {} };
         drop(timeout(Duration::from_secs(2), rest).await);
+        tasks.shutdown().await;
+        // One that was started meanwhile is nobody's any more.
+        self.replace(None);
     }
 
     async fn take(self: &Arc<Self>, message: Inbound, tasks: &mut JoinSet<()>) {
@@ -216,7 +244,7 @@ impl<S: Store> Session<S> {
             }
             Ok(FromClient::Answer { id, key, value }) => {
                 self.answered(&id, key, &value).await;
-                drop(self.out.done(seq).await);
+                self.out.done(seq);
             }
         }
     }
@@ -233,11 +261,7 @@ impl<S: Store> Session<S> {
             Ok(meta) => meta,
             Err(what) => return self.error(asked, -32602, &what).await,
         };
-        if let Some(unknown) = params.keys().find(|key| !row.params.contains(key)) {
-            let what = format!(
-                "`{}` is not a parameter of `{method}` here",
-                placet_engine::diagnostic::inert(unknown)
-            );
+        if let Err(what) = row.check(&params) {
             return self.error(asked, -32602, &what).await;
         }
         let Some((era, child)) = self.ready(asked, method, &meta).await else { return };
@@ -247,7 +271,7 @@ impl<S: Store> Session<S> {
         match row.needs {
             Needs::Call => self.call(asked, era, &child, params, meta).await,
             Needs::Tools => self.tools(asked, era, &child, &params).await,
-            Needs::Read(name) => self.read(asked, &child, name, params, meta).await,
+            Needs::Read => self.read(asked, era, &child, row, params, meta).await,
             Needs::Nothing if method == "server/discover" => self.discover(asked, &child, meta).await,
             Needs::Nothing if method == "ping" => self.answer(asked, Ok("{}")).await,
             Needs::Nothing => self.relay(asked, &child, row, params, meta).await,
@@ -283,7 +307,6 @@ impl<S: Store> Session<S> {
             }
             (Some(Era::Modern) | None, Some(MODERN)) => {
                 let child = self.start(asked).await?;
-                self.state.lock().listed = None;
                 if method != "server/discover" && !self.knows_modern(asked, &child).await {
                     return None;
                 }
@@ -312,6 +335,28 @@ impl<S: Store> Session<S> {
         Some((state.era?, state.child.clone().filter(|child| !child.is_gone())?))
     }
 
+    /// Puts another server, or none, in the place of the one that is there, which is ended, and with it all that
+    /// was between it and the client: its list, its questions, what it was asked.
+    fn replace(&self, child: Option<&Arc<Child>>) {
+        let previous = {
+            let mut state = self.state.lock();
+            state.listed = None;
+            state.questions.clear();
+            state.inputs.clear();
+            state.progress.clear();
+            state.subscriptions.clear();
+            std::mem::replace(&mut state.child, child.cloned())
+        };
+        if let Some(previous) = previous {
+            previous.end_now();
+        }
+    }
+
+    /// Whether this is the server that the connection has now.
+    fn has(&self, child: &Arc<Child>) -> bool {
+        self.state.lock().child.as_ref().is_some_and(|current| Arc::ptr_eq(current, child))
+    }
+
     /// Tells a client which revisions are spoken.
     async fn unspoken(&self, asked: &Asked, what: &str, supported: &[&str]) {
         let supported = supported.iter().map(|revision| Json::from(*revision)).collect();
@@ -324,7 +369,7 @@ impl<S: Store> Session<S> {
     async fn start(self: &Arc<Self>, asked: &Asked) -> Option<Arc<Child>> {
         match Child::start(&self.settings.launch, Arc::clone(&self.settings.log)) {
             Ok((child, inbox)) => {
-                self.state.lock().child = Some(Arc::clone(&child));
+                self.replace(Some(&child));
                 tokio::spawn(Arc::clone(self).hear(Arc::downgrade(&child), inbox));
                 Some(child)
             }
@@ -339,11 +384,24 @@ impl<S: Store> Session<S> {
 
     /// Relays a request that reaches no tool.
     async fn relay(&self, asked: &Asked, child: &Arc<Child>, row: &Method, mut params: Object, meta: Meta) {
+        if !self.readable(row, &params) {
+            return self.error(asked, -32602, "this resource is not one of this agent's").await;
+        }
+        // What is not judged is not sent under a stop either: a cursor is as good as a letter.
+        match self.gate.standing().await {
+            Ok(None) => {}
+            Ok(Some(stop)) => {
+                let stopped = Stopped { scope: stop.scope, leaves: stop.leaves, since: stop.since };
+                return self.unjudged(asked, row.name, DenyReason::Stopped(Box::new(stopped))).await;
+            }
+            Err(_) => return self.unjudged(asked, row.name, DenyReason::StoreUnavailable).await,
+        }
         let number = child.number();
         self.sent_as(&asked.id, number, meta.progress.as_deref());
         with_meta(&mut params, meta.toward_server, meta.progress.is_some().then_some(number));
         let params = Json::Object(params).compact();
         let response = child.ask(number, row.name, &params, ASK_DEADLINE).await;
+        child.heard_out().await;
         self.state.lock().progress.remove(&number);
         self.pass(asked, response).await;
     }
@@ -358,6 +416,11 @@ impl<S: Store> Session<S> {
                 self.error(asked, -32603, &what).await;
             }
         }
+    }
+
+    /// Whether a request names only resources that the operator lets be read.
+    fn readable(&self, row: &Method, params: &Object) -> bool {
+        self.settings.resources.as_ref().is_none_or(|globs| uris::allowed(globs, row, params))
     }
 
     async fn answer(&self, asked: &Asked, outcome: Result<&str, &str>) {
@@ -378,13 +441,12 @@ impl<S: Store> Session<S> {
     /// The last word on a request. A client that cancelled it hears no more of it.
     async fn finish(&self, asked: &Asked, line: &str) {
         let open = self.state.lock().open.remove(&asked.id).unwrap_or_default();
-        let said = if open.cancelled || asked.again {
-            self.out.done(asked.seq).await
+        if open.cancelled || asked.again {
+            self.out.done(asked.seq);
         } else {
-            self.out.answer(asked.seq, line).await
-        };
-        // A client that is gone hears nothing; what was decided and done is recorded all the same.
-        drop(said);
+            // A client that is gone hears nothing; what was decided and done is recorded all the same.
+            drop(self.out.answer(asked.seq, line).await);
+        }
     }
 
     fn shape(&self, method: &str) -> Shape {
@@ -411,7 +473,7 @@ impl<S: Store> Session<S> {
         match (method, child) {
             ("notifications/initialized", Some(child)) => {
                 drop(child.tell(&wire::notification(method, None)).await);
-                drop(self.out.keep(seq).await);
+                self.out.keep(seq);
             }
             ("notifications/cancelled", Some(child)) => {
                 let number = params.get("requestId").and_then(|id| {
@@ -433,7 +495,7 @@ impl<S: Store> Session<S> {
             // Nothing else that a client may tell concerns its server.
             _ => {}
         }
-        drop(self.out.done(seq).await);
+        self.out.done(seq);
     }
 }
 

@@ -5,10 +5,16 @@
 
 use std::{borrow::Cow, fmt};
 
-use placet_engine::json::{Json, Limits, Object, ParseError, parse, raw, write_string};
+use placet_engine::{
+    diagnostic::inert,
+    json::{Json, Limits, Object, ParseError, parse, raw, write_string},
+};
 
 /// The prefix of `_meta` keys that are ours alone.
 pub const OURS: &str = "dev.placet/";
+
+/// What a server says when its tools have changed.
+pub const TOOLS_CHANGED: &str = "notifications/tools/list_changed";
 
 /// What a server may send in one message.
 pub const FROM_SERVER: Limits = Limits { bytes: 64 << 20, depth: 128, members: 100_000, key_bytes: 64 << 10 };
@@ -110,7 +116,7 @@ pub fn from_client(line: &[u8], limits: &Limits) -> Result<FromClient, Malformed
     let id = message.get("id").and_then(Id::read);
     let wrong = |what: String| Malformed { id: id.clone(), code: -32600, what };
     if let Some(key) = message.keys().find(|key| !ENVELOPE.contains(key)) {
-        return Err(wrong(format!("a message has no member `{}`", placet_engine::diagnostic::inert(key))));
+        return Err(wrong(format!("a message has no member `{}`", inert(key))));
     }
     if message.get("jsonrpc").and_then(Json::as_str) != Some("2.0") {
         return Err(wrong("`jsonrpc` must be \"2.0\"".to_owned()));
@@ -214,6 +220,24 @@ pub fn text(literal: &str) -> Option<String> {
 pub fn member<'a>(object: &'a str, key: &str) -> Option<&'a str> {
     let members = raw::members(object, &FROM_SERVER).ok()?;
     members.into_iter().find(|member| member.key == key).map(|member| member.value)
+}
+
+/// Whether a text is no object whose members each stand once.
+pub fn is_ambiguous(object: &str) -> bool {
+    raw::members(object, &FROM_SERVER).is_err()
+}
+
+/// Characters of a foreign text that are told to people, or kept in a record.
+pub const CLIPPED: usize = 128;
+
+/// A foreign text as a person may see it and a record may keep it: inert, and no longer than needed to know it.
+pub fn clipped(text: &str) -> String {
+    let mut characters = text.chars();
+    let kept: String = characters.by_ref().take(CLIPPED).collect();
+    let kept = inert(&kept);
+    let more = if characters.next().is_some() { "…" } else { "" };
+    // Written out, a character takes up to ten.
+    kept.chars().take(CLIPPED).chain(more.chars()).collect()
 }
 
 /// The object's text with the members replaced that `change` answers for.

@@ -2,12 +2,15 @@
 //!
 //! It holds the gate, and lets clients in by two sockets: agents' clients by `agent.sock`, with a credential
 //! that says who they are ([`agent`]); people's commands by `operator.sock` ([`operator`]). No request is
-//! served on both. It opens no port, and leaves after ten idle minutes.
+//! served on both, and people's are served by a thread of their own: whatever agents and servers keep busy, a stop
+//! is taken. While it lives it is on the list of the account's nodes ([`registry`]). It opens no port, and leaves
+//! after ten idle minutes.
 //!
 //! Start at [`serve`]; the other end of `agent.sock` is `crate::attach`.
 
 mod agent;
 pub mod operator;
+pub mod registry;
 
 use std::{
     collections::BTreeMap,
@@ -37,12 +40,13 @@ use tokio::{
 };
 
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, Guarded, SystemClock},
     config::{self, Loaded},
     gate::Gate,
     latch::Latch,
     mcp::catalog::Book,
     place::Places,
+    sealer::Sealer,
     upstream::stdio::Log,
 };
 
@@ -105,8 +109,14 @@ pub async fn serve(places: Places, ready: impl FnOnce()) -> Result<(), NodeError
         config::load(&places.config).map_err(|error| NodeError::Config(error.0))?;
     let log = log_to(&places.state.join("node.log")).map_err(|error| system(&error))?;
     warnings.iter().flat_map(|warnings| warnings.lines()).for_each(|line| log(line));
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let latch = Latch::new(places.stop_files());
+    // Before anything is served: a ledger that contradicts the store says that one of them is not what it was.
+    let clock: Arc<dyn Clock> = Arc::new(Guarded::new(SystemClock, opened.store.epoch().calendar));
+    let sealer =
+        Sealer::start(&places.state, Arc::clone(&clock), Arc::clone(&log)).map_err(|error| system(&error))?;
+    for line in config::told_at_start(&config) {
+        log(&line);
+    }
+    let latch = Latch::new(places.stop_files().map_err(|error| system(&error))?);
     let key: DigestKey = opened.store.key().clone();
     let gate = Gate::new(policy, opened.store, latch, key, clock, &opened.left_open)
         .await
@@ -124,10 +134,18 @@ pub async fn serve(places: Places, ready: impl FnOnce()) -> Result<(), NodeError
         changed: Notify::new(),
         ending: watch::Sender::new(false),
     });
+    let people = operator::Desk::open(Arc::clone(&node), operators).map_err(|error| system(&error))?;
+    let registration = registry::register(Some(&node.places)).map_err(|error| system(&error))?;
     (node.log)(&format!("node {} serves {}", std::process::id(), node.places.config.display()));
     ready();
-    Arc::clone(&node).run(agents, operators).await;
-    node.gate.flush().await.map_err(|error| system(&error))
+    Arc::clone(&node).run(agents).await;
+    // Whoever is on the list answers: it leaves the list first, and before it lets go of the state directory,
+    // after which the socket's path is the next node's.
+    drop(registration);
+    people.close();
+    let flushed = node.gate.flush().await.map_err(|error| system(&error));
+    drop(sealer);
+    flushed
 }
 
 /// A socket for this account alone. What stands there is left from a node that is gone: this one has the lock.
@@ -141,21 +159,43 @@ fn listen(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// Bytes of the log; then it is put aside as `node.log.1`, in the place of the one before, and begun anew.
+const LOG_BYTES: u64 = 8 << 20;
+
 /// Lines for a person, each with its time, at the end of a file.
 fn log_to(path: &Path) -> std::io::Result<Log> {
     use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let file = fs::File::options().append(true).create(true).mode(0o600).open(path)?;
-    let file = Mutex::new(file);
+    let path = path.to_owned();
+    let file = open_log(&path)?;
+    let bytes = file.metadata()?.len();
+    let log = Mutex::new((file, bytes));
     Ok(Arc::new(move |line| {
         let now = SystemClock.now().wall;
-        // A log that cannot be written is no reason to stop: what counts is in the store.
-        writeln!(file.lock(), "{now} {}", placet_engine::diagnostic::inert(line)).unwrap_or_default();
+        let line = format!("{now} {}\n", placet_engine::diagnostic::inert(line));
+        let mut log = log.lock();
+        let (file, bytes) = &mut *log;
+        if *bytes + line.len() as u64 > LOG_BYTES {
+            let aside = fs::rename(&path, path.with_extension("log.1")).and_then(|()| open_log(&path));
+            match aside {
+                Ok(fresh) => *file = fresh,
+                // A log that cannot be put aside is not kept: what counts is in the store.
+                Err(_) => file.set_len(0).unwrap_or_default(),
+            }
+            *bytes = 0;
+        }
+        *bytes += line.len() as u64;
+        // A log that cannot be written is no reason to stop.
+        file.write_all(line.as_bytes()).unwrap_or_default();
     }))
 }
 
+fn open_log(path: &Path) -> std::io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    fs::File::options().append(true).create(true).mode(0o600).open(path)
+}
+
 impl Node {
-    async fn run(self: Arc<Self>, agents: UnixListener, operators: UnixListener) {
+    async fn run(self: Arc<Self>, agents: UnixListener) {
         let (Ok(mut interrupt), Ok(mut terminate)) =
             (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
         else {
@@ -168,9 +208,6 @@ impl Node {
                 stream = agents.accept() => if let Ok((stream, _)) = stream {
                     self.admit(stream, Surface::Agents);
                 },
-                stream = operators.accept() => if let Ok((stream, _)) = stream {
-                    self.admit(stream, Surface::People);
-                },
                 () = self.changed.notified() => {}
                 () = tokio::time::sleep(IDLE), if idle => break,
                 _ = ending.wait_for(|ending| *ending) => break,
@@ -180,11 +217,9 @@ impl Node {
         }
         (self.log)("node ends");
         self.ending.send_replace(true);
-        drop((agents, operators));
-        for socket in [self.places.agent_socket(), self.places.operator_socket()] {
-            // Whoever finds it connects to nobody and starts another node.
-            fs::remove_file(socket).unwrap_or_default();
-        }
+        drop(agents);
+        // Whoever finds it connects to nobody and starts another node.
+        fs::remove_file(self.places.agent_socket()).unwrap_or_default();
         let gone = async {
             while self.attached.load(Ordering::Acquire) > 0 {
                 self.changed.notified().await;
@@ -238,5 +273,26 @@ impl Drop for Present {
     fn drop(&mut self) {
         self.0.attached.fetch_sub(1, Ordering::AcqRel);
         self.0.changed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_does_not_grow_without_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node.log");
+        let log = log_to(&path).unwrap();
+        let line = "x".repeat(64 << 10);
+        (0..4 * LOG_BYTES / (64 << 10)).for_each(|_| log(&line));
+        log("the last");
+        let mut files: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
+        files.sort();
+        assert_eq!(files, [path.clone(), folder.path().join("node.log.1")]);
+        assert!(files.iter().all(|file| file.metadata().unwrap().len() <= LOG_BYTES));
+        assert!(fs::read_to_string(&path).unwrap().ends_with("the last\n"));
     }
 }

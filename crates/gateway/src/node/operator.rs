@@ -8,6 +8,7 @@ use std::{
     os::unix::net::UnixStream as Blocking,
     path::Path,
     sync::{Arc, atomic::Ordering},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -19,9 +20,14 @@ use placet_engine::{
     stop::{Leaves, Scope},
     time::Timestamp,
 };
-use tokio::{io::AsyncWriteExt as _, net::UnixStream, time::timeout};
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::{UnixListener, UnixStream},
+    sync::watch,
+    time::timeout,
+};
 
-use super::Node;
+use super::{Node, Surface};
 use crate::{
     frame::{Frame, Kind},
     gate::AfterStop,
@@ -29,6 +35,45 @@ use crate::{
 
 /// How long either side may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The thread that takes people's commands.
+pub(super) struct Desk {
+    node: Arc<Node>,
+    closing: watch::Sender<bool>,
+    thread: JoinHandle<()>,
+}
+
+impl Desk {
+    /// Begins to take commands.
+    pub(super) fn open(node: Arc<Node>, listener: UnixListener) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let listener = listener.into_std()?;
+        let (closing, mut closed) = watch::channel(false);
+        let desk = Arc::clone(&node);
+        let serve = async move {
+            let Ok(listener) = UnixListener::from_std(listener) else { return };
+            loop {
+                tokio::select! {
+                    stream = listener.accept() => if let Ok((stream, _)) = stream {
+                        desk.admit(stream, Surface::People);
+                    },
+                    _ = closed.wait_for(|closed| *closed) => return,
+                }
+            }
+        };
+        let thread =
+            std::thread::Builder::new().name("operator".to_owned()).spawn(move || runtime.block_on(serve))?;
+        Ok(Self { node, closing, thread })
+    }
+
+    /// Takes no more commands.
+    pub(super) fn close(self) {
+        self.closing.send_replace(true);
+        // It is idle or ending; one that panicked has ended.
+        drop(self.thread.join());
+        std::fs::remove_file(self.node.places.operator_socket()).unwrap_or_default();
+    }
+}
 
 pub(super) async fn serve(node: &Arc<Node>, mut stream: UnixStream) {
     let command = match timeout(PATIENCE, Frame::receive(&mut stream)).await {
@@ -51,6 +96,9 @@ async fn obey(node: &Arc<Node>, command: &Json) -> Object {
         "status" => status(node).await,
         "stop" => stop(node, command, by, reason).await,
         "resume" => match scope(command) {
+            Ok(scope) if !node.gate.is_stopped(&scope).await => {
+                failed(&format!("`{scope}` is not stopped; `placet node status` shows what is"))
+            }
             Ok(scope) => match node.gate.resume(&scope, by, reason).await {
                 Ok(()) => done(),
                 Err(error) => failed(&format!("it stays stopped: {error}")),

@@ -11,7 +11,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context as Context_, Poll, Waker},
-    time::Duration,
 };
 
 use placet_engine::{
@@ -217,7 +216,7 @@ fn begin(tool: &Closures, call: &Call) -> Option<Running<Json>> {
 
 fn answered(output: Json, ending: Ending, note: Option<String>) -> Ran<Json> {
     let bytes = Some(output.compact().len());
-    let outcome = Outcome { ending, note, bytes, digest: None, kept: None, elapsed: Duration::ZERO };
+    let outcome = Outcome { note, bytes, ..Outcome::without_result(ending, "") };
     Ran::Answered { output, outcome }
 }
 

@@ -18,17 +18,17 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use placet_engine::{
     limits,
-    permit::{Durability, Permit},
+    permit::{Durability, Lapse, Permit},
 };
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::{
     io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::unix::pipe,
     process::Command,
-    sync::{Mutex as AsyncMutex, mpsc, oneshot, watch},
+    sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
     time::timeout,
 };
 
@@ -49,8 +49,10 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a server is given to leave by itself, and then after being asked to.
 const LEAVE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(1)];
 
-/// Messages of a server that may wait to be looked at; then its output is left unread.
+/// Messages of a server that may wait to be looked at, and bytes of them; then its output is left unread. A
+/// single one may be longer, and then waits alone.
 const INBOX: usize = 256;
+const INBOX_BYTES: u32 = 8 << 20;
 
 /// How a server is started.
 #[derive(Clone, Debug)]
@@ -108,6 +110,34 @@ pub enum Unasked {
     },
 }
 
+/// What a server sends unasked, in the order in which it came.
+pub struct Inbox {
+    messages: mpsc::Receiver<(Unasked, OwnedSemaphorePermit)>,
+    /// How many have been looked at; whoever asks for the next is done with the one before.
+    heard: Arc<watch::Sender<u64>>,
+    outside: bool,
+}
+
+impl Inbox {
+    /// The next message; none when the server has ended.
+    pub async fn next(&mut self) -> Option<Unasked> {
+        if std::mem::take(&mut self.outside) {
+            self.heard.send_modify(|heard| *heard += 1);
+        }
+        // Its room is free once it is taken: there is one at a time outside.
+        let next = self.messages.recv().await.map(|(unasked, _room)| unasked);
+        self.outside = next.is_some();
+        next
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        // Nobody looks at anything any more, so nobody need wait for it.
+        self.heard.send_replace(u64::MAX);
+    }
+}
+
 /// An answer came that cannot be read.
 struct Unreadable;
 
@@ -120,8 +150,27 @@ pub struct Child {
     stdin: AsyncMutex<Option<pipe::Sender>>,
     waiting: Mutex<HashMap<u64, oneshot::Sender<Result<Response, Unreadable>>>>,
     next: AtomicU64,
-    gone: watch::Sender<bool>,
-    group: Option<Pid>,
+    /// How often it has said that its tools changed. Raised as soon as that is read, and held for reading while a
+    /// call's first byte is written: so no call of a tool as it was listed before leaves afterwards.
+    changes: RwLock<u64>,
+    /// How many messages were put into the inbox, and how many of them have been looked at.
+    unasked: AtomicU64,
+    heard: Arc<watch::Sender<u64>>,
+    gone: watch::Sender<Life>,
+    /// The process group, whose number is its leader's. None once the leader is about to be reaped: from then
+    /// on the number may be somebody else's, so no signal goes to it.
+    group: Mutex<Option<Pid>>,
+}
+
+/// How far a server has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Life {
+    /// It can be asked.
+    Serves,
+    /// It says nothing more.
+    Silent,
+    /// Nothing of it is left.
+    Over,
 }
 
 impl Child {
@@ -130,7 +179,7 @@ impl Child {
     /// # Errors
     ///
     /// If it cannot be started.
-    pub fn start(launch: &Launch, log: Log) -> io::Result<(Arc<Self>, mpsc::Receiver<Unasked>)> {
+    pub fn start(launch: &Launch, log: Log) -> io::Result<(Arc<Self>, Inbox)> {
         let [program, arguments @ ..] = launch.command.as_slice() else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no command to start"));
         };
@@ -156,23 +205,41 @@ impl Child {
             stdin: AsyncMutex::new(Some(stdin)),
             waiting: Mutex::default(),
             next: AtomicU64::new(1),
-            gone: watch::Sender::new(false),
-            group,
+            changes: RwLock::new(0),
+            unasked: AtomicU64::new(0),
+            heard: Arc::new(watch::Sender::new(0)),
+            gone: watch::Sender::new(Life::Serves),
+            group: Mutex::new(group),
         });
-        let (unasked, inbox) = mpsc::channel(INBOX);
+        let (unasked, messages) = mpsc::channel(INBOX);
         tokio::spawn(Arc::clone(&child).listen(BufReader::with_capacity(64 << 10, stdout), unasked, process));
         tokio::spawn(drain(BufReader::new(stderr), log));
-        Ok((child, inbox))
+        let heard = Arc::clone(&child.heard);
+        Ok((child, Inbox { messages, heard, outside: false }))
     }
 
     /// Whether it can still be asked anything.
     pub fn is_gone(&self) -> bool {
-        *self.gone.borrow()
+        *self.gone.borrow() != Life::Serves
     }
 
     /// A number for a request that nobody has used on this server.
     pub fn number(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// How often it has said that its tools changed.
+    pub fn changes(&self) -> u64 {
+        *self.changes.read()
+    }
+
+    /// Waits until what it sent unasked so far has been looked at. What a server says before an answer, progress
+    /// above all, is to reach the client before it.
+    pub async fn heard_out(&self) {
+        let sent = self.unasked.load(Ordering::Acquire);
+        let mut heard = self.heard.subscribe();
+        // The one who looks may be waiting for the server to read, which has its own deadline.
+        drop(timeout(WRITE_DEADLINE, heard.wait_for(|heard| *heard >= sent)).await);
     }
 
     /// Asks for something that reaches no tool.
@@ -227,10 +294,14 @@ impl Child {
     }
 
     /// Sends one call, spending its permit on the first byte, and waits for the answer.
+    ///
+    /// A call of a tool of a list is only sent while the server has said no more often that its tools `changed`
+    /// than before that list was asked for.
     pub async fn call<D: Durability>(
         &self,
         number: u64,
         line: &str,
+        changed: Option<u64>,
         permit: Permit<D>,
         latch: &Latch,
         clock: &dyn Clock,
@@ -241,7 +312,7 @@ impl Child {
             Ok(answer) => answer,
             Err(Gone(why)) => return Sent::Nothing(NotSent::Unavailable(why)),
         };
-        let sent = self.send(line, permit, latch, clock).await;
+        let sent = self.send(line, changed, permit, latch, clock).await;
         if let Some(early) = sent {
             self.waiting.lock().remove(&number);
             return early;
@@ -269,6 +340,7 @@ impl Child {
     async fn send<D: Durability>(
         &self,
         line: &str,
+        changed: Option<u64>,
         mut permit: Permit<D>,
         latch: &Latch,
         clock: &dyn Clock,
@@ -286,15 +358,24 @@ impl Child {
                 Ok(Err(_)) => return gone(),
                 Err(_) => return unread(),
             }
-            let first = latch.pass(permit, clock.now(), |_| match stdin.try_write(&bytes) {
-                Ok(count) => Some(Ok(count)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-                Err(error) => Some(Err(error)),
+            let first = latch.pass(permit, clock.now(), |_| {
+                let changes = self.changes.read();
+                if changed.is_some_and(|changed| changed != *changes) {
+                    return Some(First::OtherTools);
+                }
+                match stdin.try_write(&bytes) {
+                    Ok(count) => Some(First::Written(count)),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+                    // Not one byte was taken: a pipe whose reader is gone refuses whole.
+                    Err(_) => Some(First::Gone),
+                }
             });
             match first {
-                Passage::Passed(Ok(count)) => break count,
-                // Not one byte was taken: a pipe whose reader is gone refuses whole.
-                Passage::Passed(Err(_)) => return gone(),
+                Passage::Passed(First::Written(count)) => break count,
+                Passage::Passed(First::OtherTools) => {
+                    return Some(Sent::Nothing(NotSent::Lapsed(Lapse::Moved)));
+                }
+                Passage::Passed(First::Gone) => return gone(),
                 Passage::Lapsed(lapse) => return Some(Sent::Nothing(NotSent::Lapsed(lapse))),
                 Passage::Blocked(back) => permit = back,
             }
@@ -327,10 +408,11 @@ impl Child {
     async fn listen(
         self: Arc<Self>,
         mut stdout: impl AsyncBufRead + Unpin,
-        unasked: mpsc::Sender<Unasked>,
+        unasked: mpsc::Sender<(Unasked, OwnedSemaphorePermit)>,
         mut process: tokio::process::Child,
     ) {
         let mut line = Vec::new();
+        let room = Arc::new(Semaphore::new(INBOX_BYTES as usize));
         loop {
             line.clear();
             let limit = wire::FROM_SERVER.bytes as u64;
@@ -363,6 +445,9 @@ impl Child {
                     Unasked::Request { id: id.to_owned(), method, params: params.map(str::to_owned) }
                 }
                 Ok(FromServer::Notification { method, params }) => {
+                    if method == wire::TOOLS_CHANGED {
+                        *self.changes.write() += 1;
+                    }
                     Unasked::Notification { method, params: params.map(str::to_owned) }
                 }
                 // Not a message: some servers print on stdout. It reaches nobody, but whoever waits for an answer
@@ -372,25 +457,36 @@ impl Child {
                     continue;
                 }
             };
-            if unasked.send(unexpected).await.is_err() {
+            let bytes = u32::try_from(text.len()).unwrap_or(u32::MAX).min(INBOX_BYTES);
+            let Ok(room) = Arc::clone(&room).acquire_many_owned(bytes).await else { break };
+            self.unasked.fetch_add(1, Ordering::AcqRel);
+            if unasked.send((unexpected, room)).await.is_err() {
                 break;
             }
         }
         {
             let mut waiting = self.waiting.lock();
-            self.gone.send_replace(true);
+            self.gone.send_replace(Life::Silent);
             waiting.clear();
         }
         self.stdin.lock().await.take();
+        let leader = *self.group.lock();
         for patience in LEAVE {
-            if timeout(patience, process.wait()).await.is_ok() {
-                return;
+            if timeout(patience, has_exited(leader)).await.is_ok() {
+                break;
             }
             self.signal(Signal::TERM);
         }
-        self.signal(Signal::KILL);
+        {
+            // What the leader left behind goes with it, and so does a leader that stayed. Before it is reaped,
+            // and under the lock: as long as it is not, nobody else can have its number.
+            let mut group = self.group.lock();
+            signal(*group, Signal::KILL);
+            *group = None;
+        }
         // Reaped, so that no dead child is left behind.
         drop(process.wait().await);
+        self.gone.send_replace(Life::Over);
     }
 
     /// Ends the wait for an answer that cannot be read, as far as its number can be made out. Nothing else is
@@ -411,9 +507,12 @@ impl Child {
     pub async fn leave(&self) {
         self.stdin.lock().await.take();
         let mut gone = self.gone.subscribe();
-        if timeout(LEAVE[0], gone.wait_for(|gone| *gone)).await.is_err() {
+        if timeout(LEAVE[0], gone.wait_for(|life| *life != Life::Serves)).await.is_err() {
             self.end_now();
         }
+        // Whoever ends after this leaves no process behind. `listen` needs a little longer than `LEAVE` at most.
+        let over = gone.wait_for(|life| *life == Life::Over);
+        drop(timeout(LEAVE.iter().sum::<Duration>() * 2, over).await);
     }
 
     /// Ends the server and everything it started.
@@ -421,11 +520,27 @@ impl Child {
         self.signal(Signal::KILL);
     }
 
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = self.group {
-            // A group that is gone already needs no signal, so a failure says nothing new.
-            kill_process_group(group, signal).unwrap_or_default();
-        }
+    /// Under the lock, so that the group's number stays its own until the signal is out.
+    fn signal(&self, what: Signal) {
+        signal(*self.group.lock(), what);
+    }
+}
+
+fn signal(group: Option<Pid>, signal: Signal) {
+    if let Some(group) = group {
+        // A group that is gone already needs no signal, so a failure says nothing new.
+        kill_process_group(group, signal).unwrap_or_default();
+    }
+}
+
+/// Waits until a child of ours has exited, and leaves it unreaped. There is no portable way to be woken for
+/// that, so it is looked at again and again; this is only done once its output has ended.
+async fn has_exited(leader: Option<Pid>) {
+    const LOOK: Duration = Duration::from_millis(5);
+    let Some(leader) = leader else { return };
+    let unreaped = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    while let Ok(None) = waitid(WaitId::Pid(leader), unreaped) {
+        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -448,6 +563,14 @@ pub enum Sent {
     NoAnswer(String),
 }
 
+/// What became of writing a call's first byte.
+enum First {
+    Written(usize),
+    /// The list that the call was judged by is not the server's any more.
+    OtherTools,
+    Gone,
+}
+
 /// Reads a server's stderr to its end, so that it never blocks on it.
 async fn drain(mut stderr: impl AsyncBufRead + Unpin, log: Log) {
     const LINE: u64 = 16 << 10;
@@ -458,5 +581,27 @@ async fn drain(mut stderr: impl AsyncBufRead + Unpin, log: Log) {
             Ok(0) | Err(_) => return,
             Ok(_) => log(&placet_engine::diagnostic::inert(String::from_utf8_lossy(&line).trim_end())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Launch {
+        let command = ["sh", "-c", script].map(str::to_owned).to_vec();
+        Launch { command, environment: Environment::Inherited, directory: None }
+    }
+
+    #[tokio::test]
+    async fn what_a_server_leaves_behind_ends_with_it_and_its_number_is_signalled_no_more() {
+        // The one that stays holds the server's stderr; when nobody does any more, the log is let go.
+        let (held, mut let_go) = mpsc::channel::<()>(1);
+        let log: Log = Arc::new(move |_| held.try_send(()).unwrap_or_default());
+        let (child, _inbox) = Child::start(&shell("sleep 1000 >/dev/null & exit 0"), log).unwrap();
+        timeout(Duration::from_secs(20), let_go.recv()).await.unwrap();
+        let over = async { child.gone.subscribe().wait_for(|life| *life == Life::Over).await.map(drop) };
+        timeout(Duration::from_secs(20), over).await.unwrap().unwrap();
+        assert_eq!(*child.group.lock(), None);
     }
 }

@@ -163,7 +163,12 @@ fn counting(name: &str, sum: &Arc<AtomicU64>) -> Tool {
 fn call_from_processes(socket: &Path) -> Result<Vec<std::process::Child>, Broken> {
     let this = std::env::current_exe().map_err(|_| Broken::World("this program cannot find itself"))?;
     let start = |_| {
-        Command::new(&this).arg("demo").arg("--caller").arg(socket).spawn().map_err(|_| Broken::World("no caller can be started"))
+        Command::new(&this)
+            .arg("demo")
+            .arg("--caller")
+            .arg(socket)
+            .spawn()
+            .map_err(|_| Broken::World("no caller can be started"))
     };
     (0..PROCESSES).map(start).collect()
 }
@@ -172,7 +177,8 @@ fn call_from_processes(socket: &Path) -> Result<Vec<std::process::Child>, Broken
 pub(super) fn caller(socket: &Path) -> std::io::Result<()> {
     let mut stream = std::os::unix::net::UnixStream::connect(socket)?;
     // Orders of their own: the same call at the same time would be taken for one.
-    let call = |nth| format!("{}\n", json!({ "amount": 1, "order": format!("{}-{nth}", std::process::id()) }));
+    let call =
+        |nth| format!("{}\n", json!({ "amount": 1, "order": format!("{}-{nth}", std::process::id()) }));
     stream.write_all((0..CALLS_EACH).map(call).collect::<String>().as_bytes())
 }
 

@@ -2,7 +2,11 @@
 
 use std::{
     borrow::Cow,
-    sync::{Arc, OnceLock},
+    collections::BTreeSet,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,15 +18,20 @@ use placet_engine::{
     level::Level,
     names::{Action, ToolName},
     permit::{Bounds, Durability, Permit},
-    policy::config::{Integers, ServerRequest},
+    policy::config::Integers,
     record::{Kind, Record},
     schema::Schema,
     state::Ending,
     tool::{Definition, Offer, Shape as Digest},
 };
 use placet_store::Store;
+use tokio::time::timeout;
 
-use super::{Asked, Session, integer, with_meta};
+use super::{
+    Asked, Listed, Session,
+    inputs::{self, Input},
+    integer, with_meta,
+};
 use crate::{
     gate::{Answer, Leash, Reply},
     latch::Latch,
@@ -30,7 +39,7 @@ use crate::{
         Era,
         catalog::{self, Listing},
         meta::{self, Meta},
-        methods,
+        methods::{self, Method},
         refusal::{self, Shape},
         wire,
     },
@@ -43,6 +52,18 @@ use crate::{
 
 /// Pages of a server's list that are read before it counts as endless.
 const PAGES: usize = 1_000;
+
+/// Tools of a list, and bytes of it: more than a model could look through.
+const ENTRIES: usize = 4_096;
+const ENTRY_BYTES: usize = 16 << 20;
+
+/// How long all pages of a list may take.
+const LISTING_DEADLINE: Duration = Duration::from_secs(120);
+
+/// How often a list is read, or a call proposed, while the server keeps saying that its tools changed.
+const READINGS: usize = 3;
+
+const RESTLESS: &str = "its list of tools changes all the time";
 
 impl<S: Store> Session<S> {
     /// One proposed call, the whole way.
@@ -70,54 +91,93 @@ impl<S: Store> Session<S> {
                 (Object::new(), Some(format!("`arguments` must be an object, not {}", other.kind())))
             }
         };
-        let listing = match self.listing(child).await {
-            Ok(listing) => listing,
-            Err(why) => {
-                return self.unjudged(asked, "tools/call", DenyReason::UpstreamUnavailable(why)).await;
-            }
-        };
         // A name that no tool can have is a tool that does not exist: judged, refused and recorded like one.
         let tool = name.parse().unwrap_or_else(|_| ToolName::of_method("not-a-name"));
-        with_meta(&mut params, meta.toward_server, None);
         let action = Action::new(self.settings.server.clone(), tool);
-        let offer = match (listing.offer(&action.tool), misfit) {
-            (Offer::Accepted(_), Some(problem)) => Offer::Misfit(problem.into()),
-            (offer, _) => offer,
+        let taken = self.state.lock().inputs.take(&action, &params);
+        let input = match taken {
+            Ok(input) => input,
+            Err(what) => return self.error(asked, -32602, &what).await,
         };
+        let answers = self.answers(era, &meta);
+        with_meta(&mut params, meta.toward_server, None);
         let shape = Shape::ToolResult { modern: era == Era::Modern };
-        let proposal = Proposal {
-            key: meta.key,
-            cost: meta.cost,
-            ..self.proposal(action.clone(), arguments, params, meta.mode)
-        };
-        let through = Through { session: self, child, asked, shape, name: &name, progress: meta.progress };
-        let offers = |asked: &Action| {
-            if *asked == action { offer.clone() } else { listing.offer(&asked.tool) }
-        };
-        let reply = self.gate.handle(proposal, offers, &through).await;
-        self.reply(asked, shape, &name, reply).await;
+        for _ in 0..READINGS {
+            let listed = match self.listing(child).await {
+                Ok(listed) => listed,
+                Err(why) => {
+                    self.still_asked(input);
+                    return self.unjudged(asked, "tools/call", DenyReason::UpstreamUnavailable(why)).await;
+                }
+            };
+            let offer = match (listed.listing.offer(&action.tool), &misfit) {
+                (Offer::Accepted(_), Some(problem)) => Offer::Misfit(problem.as_str().into()),
+                (offer, _) => offer,
+            };
+            // Asked each time that the call is judged: a server that has said that its tools changed offers
+            // nothing that was accepted until its list has been read again.
+            let outdated = AtomicBool::new(false);
+            let offer = |asked: &Action| {
+                if child.changes() == listed.changes {
+                    return if *asked == action { offer.clone() } else { listed.listing.offer(&asked.tool) };
+                }
+                outdated.store(true, Ordering::Relaxed);
+                Offer::Changed
+            };
+            let through = Through {
+                session: self,
+                child,
+                asked,
+                shape,
+                name: &name,
+                progress: meta.progress.clone(),
+                changes: Some(listed.changes),
+                answers: answers.clone(),
+                modern: era == Era::Modern,
+            };
+            let proposal = Proposal {
+                key: meta.key.clone(),
+                cost: meta.cost.clone(),
+                ..self.proposal(action.clone(), arguments.clone(), params.clone(), meta.mode)
+            };
+            let reply = self.gate.handle(proposal, offer, &through).await;
+            let again =
+                matches!(&reply.answer, Answer::Refused(denial) if denial.reason == DenyReason::ToolChanged);
+            if !(again && outdated.into_inner()) {
+                self.unanswered(input, &reply.answer);
+                return self.reply(asked, shape, &name, reply).await;
+            }
+        }
+        self.still_asked(input);
+        let why = DenyReason::UpstreamUnavailable(RESTLESS.to_owned());
+        self.unjudged(asked, "tools/call", why).await;
     }
 
     /// A method that needs `read` on the server, judged as a call of the action that stands for it.
     pub(super) async fn read(
         self: &Arc<Self>,
         asked: &Asked,
+        era: Era,
         child: &Arc<Child>,
-        method: &'static str,
+        row: &'static Method,
         params: Object,
         meta: Meta,
     ) {
-        let readable = match (&self.settings.resources, params.get("uri").and_then(Json::as_str)) {
-            (Some(globs), Some(uri)) => globs.iter().any(|glob| fits(glob, uri)),
-            (Some(_) | None, _) => true,
-        };
+        let readable = self.readable(row, &params);
         let offer = |_: &Action| match anything() {
             Some(definition) if readable => Offer::Accepted(Arc::clone(definition)),
             Some(_) | None => Offer::Absent,
         };
+        let method = row.name;
+        let action = methods::action(&self.settings.server, method);
+        let taken = self.state.lock().inputs.take(&action, &params);
+        let input = match taken {
+            Ok(input) => input,
+            Err(what) => return self.error(asked, -32602, &what).await,
+        };
+        let answers = self.answers(era, &meta);
         let mut beside = Object::new();
         with_meta(&mut beside, meta.toward_server, None);
-        let action = methods::action(&self.settings.server, method);
         let proposal = self.proposal(action, params, beside, meta.mode);
         let through = Through {
             session: self,
@@ -126,9 +186,35 @@ impl<S: Store> Session<S> {
             shape: Shape::Error,
             name: method,
             progress: meta.progress,
+            changes: None,
+            answers,
+            modern: era == Era::Modern,
         };
         let reply = self.gate.handle(proposal, offer, &through).await;
+        self.unanswered(input, &reply.answer);
         self.reply(asked, Shape::Error, method, reply).await;
+    }
+
+    /// What the client of a request can be asked: as the request says, in the newer era.
+    fn answers(&self, era: Era, meta: &Meta) -> BTreeSet<&'static str> {
+        match era {
+            Era::Legacy => self.state.lock().answers.clone(),
+            Era::Modern => meta.answers.clone(),
+        }
+    }
+
+    /// An answer that did not reach the server can be given again.
+    fn unanswered(&self, input: Option<Input>, answer: &Answer<Response>) {
+        match answer {
+            Answer::Ran(_) | Answer::Replayed(..) | Answer::Unknown => {}
+            Answer::Refused(_) | Answer::Waiting(_) | Answer::Planned(_) => self.still_asked(input),
+        }
+    }
+
+    fn still_asked(&self, input: Option<Input>) {
+        if let Some(input) = input {
+            self.state.lock().inputs.ask(input);
+        }
     }
 
     fn proposal(&self, action: Action, arguments: Object, beside: Object, mode: Mode) -> Proposal {
@@ -178,7 +264,7 @@ impl<S: Store> Session<S> {
             return self.error(asked, -32602, "this list has one page, so there is no cursor").await;
         }
         let listing = match self.listing(child).await {
-            Ok(listing) => listing,
+            Ok(listed) => listed.listing,
             Err(why) => {
                 let what = format!("server `{}`: {why}", self.settings.server);
                 return self.error(asked, -32603, &what).await;
@@ -203,23 +289,59 @@ impl<S: Store> Session<S> {
     }
 
     /// What this connection's server offers, read anew after each start and each change.
-    async fn listing(self: &Arc<Self>, child: &Arc<Child>) -> Result<Arc<Listing>, String> {
-        if let Some(listing) = self.state.lock().listed.clone() {
-            return Ok(listing);
+    async fn listing(self: &Arc<Self>, child: &Arc<Child>) -> Result<Listed, String> {
+        if let Some(listed) = self.listed(child) {
+            return Ok(listed);
         }
         let _one_at_a_time = self.listing.lock().await;
-        if let Some(listing) = self.state.lock().listed.clone() {
-            return Ok(listing);
+        if let Some(listed) = self.listed(child) {
+            return Ok(listed);
         }
-        let entries = self.fetch(child).await?;
-        self.learn(&entries).await?;
+        for _ in 0..READINGS {
+            let changes = child.changes();
+            let fetched = timeout(LISTING_DEADLINE, self.fetch(child)).await;
+            let entries = fetched.map_err(|_| "its list of tools does not end".to_owned())??;
+            // A list that changed while it was read is no list: its pages may be of different ones.
+            if child.changes() != changes {
+                continue;
+            }
+            self.learn(&entries).await?;
+            let listing = Arc::new(self.hold_against(entries).await?);
+            self.tell_news(&listing).await;
+            let listed = Listed { listing, changes };
+            let mut state = self.state.lock();
+            if !state.child.as_ref().is_some_and(|current| Arc::ptr_eq(current, child)) {
+                return Err("it was started again meanwhile".to_owned());
+            }
+            state.listed = Some(listed.clone());
+            // If it has changed since, nobody is served by it: see `listed`.
+            return Ok(listed);
+        }
+        Err(RESTLESS.to_owned())
+    }
+
+    /// What was listed by this very server, if it has not said since that it changed.
+    fn listed(&self, child: &Arc<Child>) -> Option<Listed> {
+        let state = self.state.lock();
+        let current = state.child.as_ref().is_some_and(|current| Arc::ptr_eq(current, child));
+        state.listed.clone().filter(|listed| current && listed.changes == child.changes())
+    }
+
+    /// Holds a list against the book, on a thread where nobody else waits.
+    async fn hold_against(&self, entries: Vec<String>) -> Result<Listing, String> {
         let engine = self.gate.engine().clone();
-        let has_level = |tool: &ToolName| {
-            let action = Action::new(self.settings.server.clone(), tool.clone());
-            engine.policy().level(&action).is_some()
-        };
-        let listing = Arc::new(self.settings.book.hold_against(&entries, has_level));
-        for (finding, tools) in self.settings.book.news(&listing) {
+        let (server, book) = (self.settings.server.clone(), Arc::clone(&self.settings.book));
+        let holding = tokio::task::spawn_blocking(move || {
+            let has_level =
+                |tool: &ToolName| engine.policy().level(&Action::new(server.clone(), tool.clone())).is_some();
+            book.hold_against(&entries, has_level)
+        });
+        holding.await.map_err(|_| "its list of tools cannot be read".to_owned())
+    }
+
+    /// Tells a person, and the record, what of a list is not callable and why.
+    async fn tell_news(&self, listing: &Listing) {
+        for (finding, tools) in self.settings.book.news(listing) {
             let server = &self.settings.server;
             (self.settings.log)(&format!("server `{server}`: {finding}: {}", tools.join(", ")));
             let record = Record::new(
@@ -234,14 +356,13 @@ impl<S: Store> Session<S> {
             // The finding stands whether or not it could be recorded: these tools are not callable.
             drop(self.gate.note(record).await);
         }
-        self.state.lock().listed = Some(Arc::clone(&listing));
-        Ok(listing)
     }
 
     /// All pages of the server's list.
     async fn fetch(&self, child: &Child) -> Result<Vec<String>, String> {
         let modern = self.state.lock().era == Some(Era::Modern);
         let mut entries = Vec::new();
+        let mut bytes = 0;
         let mut cursor: Option<String> = None;
         for _ in 0..PAGES {
             let mut params = if modern { meta::our_own() } else { "{}".to_owned() };
@@ -262,7 +383,16 @@ impl<S: Store> Session<S> {
                 Ok(Response::Error(_)) => return Err("it does not list its tools".to_owned()),
                 Err(Gone(why)) => return Err(why),
             };
-            let (page, next) = catalog::page(&result).ok_or("its list of tools cannot be read")?;
+            bytes += result.len();
+            let (page, next) = match bytes {
+                0..=ENTRY_BYTES => catalog::page(&result).ok_or("its list of tools cannot be read")?,
+                _ => (Vec::new(), None),
+            };
+            if entries.len() + page.len() > ENTRIES || bytes > ENTRY_BYTES {
+                return Err(format!(
+                    "its list of tools has more than {ENTRIES} entries or {ENTRY_BYTES} bytes"
+                ));
+            }
             entries.extend(page);
             match next {
                 Some(next) => cursor = Some(next),
@@ -294,6 +424,11 @@ struct Through<'a, S> {
     shape: Shape,
     name: &'a str,
     progress: Option<String>,
+    /// For a tool of a list: how often the server had said that its tools changed when it was read.
+    changes: Option<u64>,
+    /// What the client can be asked.
+    answers: BTreeSet<&'static str>,
+    modern: bool,
 }
 
 impl<S: Store> Upstream for Through<'_, S> {
@@ -330,6 +465,7 @@ impl<S: Store> Upstream for Through<'_, S> {
             self.session.state.lock().subscriptions.insert(number, id);
         }
         let ran = self.send(&call, number, method, permit, latch, leash).await;
+        self.child.heard_out().await;
         let mut state = self.session.state.lock();
         state.progress.remove(&number);
         state.subscriptions.remove(&number);
@@ -359,8 +495,8 @@ impl<S: Store> Through<'_, S> {
         }
         let line = wire::request(&number.to_string(), method, &self.params(call, number));
         let clock = Arc::clone(self.session.gate.clock());
-        match self.child.call(number, &line, permit, latch, &*clock, leash).await {
-            Sent::Answered(response) => self.judge(response, bounds),
+        match self.child.call(number, &line, self.changes, permit, latch, &*clock, leash).await {
+            Sent::Answered(response) => self.judge(call, response, bounds),
             Sent::Nothing(not_sent) => Ran::NotSent(not_sent),
             Sent::NoAnswer(why) => Ran::NoAnswer(why),
         }
@@ -411,37 +547,40 @@ impl<S: Store> Through<'_, S> {
         }
     }
 
-    /// What a server's answer means for the record, and whether the client may see it.
-    fn judge(&self, response: Response, bounds: Bounds) -> Ran<Response> {
-        let (bytes, ending, note) = match &response {
+    /// What a server's answer means for the record, and what of it the client may see.
+    fn judge(&self, call: &Call, response: Response, bounds: Bounds) -> Ran<Response> {
+        let (ending, note) = match &response {
             Response::Error(error) => {
                 let code = wire::member(error, "code").unwrap_or("none");
-                (error.len(), Ending::Failed, Some(format!("the server answered with error {code}")))
+                (Ending::Failed, Some(format!("the server answered with error {}", wire::clipped(code))))
             }
-            Response::Result(result) if asks_for_input(result) => {
-                let allowed = self.may_ask(result);
-                let note = if allowed {
-                    "the server asks for input first"
-                } else {
-                    "the server asked for input that it may not ask for"
+            Response::Result(result) if inputs::asks(result) => {
+                let Some((shown, input)) = self.session.shown(&call.action, result, &self.answers) else {
+                    return self.unaskable("the server asked for input that it may not ask for");
                 };
-                if !allowed {
-                    let error = "{\"code\":-32603,\"message\":\"the server asked for input that it may not ask for\"}";
-                    return Ran::Answered {
-                        output: Response::Error(error.to_owned()),
-                        outcome: Outcome::without_result(Ending::Failed, note),
-                    };
-                }
-                (result.len(), Ending::Failed, Some(note.to_owned()))
+                self.session.state.lock().inputs.ask(input);
+                let outcome = Outcome {
+                    bytes: Some(shown.len()),
+                    is_unfinished: true,
+                    ..Outcome::without_result(Ending::Failed, "the server asks for input first")
+                };
+                return Ran::Answered { output: Response::Result(shown), outcome };
+            }
+            // Of a member that stands twice nobody knows which one the client takes, so such a result could ask
+            // for input unseen.
+            Response::Result(result) if self.modern && wire::is_ambiguous(result) => {
+                return self.unaskable("the server's result has a member twice");
             }
             Response::Result(result) if wire::member(result, "isError") == Some("true") => {
-                (result.len(), Ending::Failed, Some("the tool said that it failed".to_owned()))
+                (Ending::Failed, Some("the tool said that it failed".to_owned()))
             }
-            Response::Result(result) => (result.len(), Ending::Succeeded, None),
+            Response::Result(_) => (Ending::Succeeded, None),
         };
-        let outcome =
-            Outcome { ending, note, bytes: Some(bytes), digest: None, kept: None, elapsed: Duration::ZERO };
-        if bytes as u64 > bounds.result_bytes {
+        let bytes = match &response {
+            Response::Error(text) | Response::Result(text) => Some(text.len()),
+        };
+        let outcome = Outcome { note, bytes, ..Outcome::without_result(ending, "") };
+        if let Some(bytes) = bytes.filter(|bytes| *bytes as u64 > bounds.result_bytes) {
             let words = format!(
                 "`{}` has run, but its result has {bytes} bytes, and more than {} are not handed on",
                 self.name, bounds.result_bytes
@@ -451,27 +590,14 @@ impl<S: Store> Through<'_, S> {
         Ran::Answered { output: response, outcome }
     }
 
-    /// Whether everything that a result asks for is listed in the server's entry.
-    fn may_ask(&self, result: &str) -> bool {
-        let Some(requests) = wire::member(result, "inputRequests") else { return true };
-        let Ok(requests) = placet_engine::json::raw::members(requests, &wire::FROM_SERVER) else {
-            return false;
-        };
-        requests.iter().all(|request| {
-            let method = wire::member(request.value, "method").and_then(wire::text);
-            let kind = match method.as_deref() {
-                Some("elicitation/create") => ServerRequest::Elicitation,
-                Some("sampling/createMessage") => ServerRequest::Sampling,
-                Some("roots/list") => ServerRequest::Roots,
-                _ => return false,
-            };
-            self.session.settings.requests.contains(&kind)
-        })
+    /// The answer in place of one that the client may not see.
+    fn unaskable(&self, why: &str) -> Ran<Response> {
+        let error = Object::from([("code", Json::from(-32603)), ("message", Json::from(why))]);
+        Ran::Answered {
+            output: Response::Error(Json::Object(error).compact()),
+            outcome: Outcome::without_result(Ending::Failed, why),
+        }
     }
-}
-
-fn asks_for_input(result: &str) -> bool {
-    wire::member(result, "resultType").and_then(wire::text).as_deref() == Some("input_required")
 }
 
 /// The definition of methods that are judged by nothing but policy.
@@ -483,33 +609,6 @@ fn anything() -> Option<&'static Arc<Definition>> {
         Some(Arc::new(Definition { name: ToolName::of_method("any"), schema, shape: none, whole: none }))
     };
     ANYTHING.get_or_init(make).as_ref()
-}
-
-/// Whether a URI fits a glob: `*` is any run of characters, `?` one.
-fn fits(glob: &str, uri: &str) -> bool {
-    let (glob, uri): (Vec<char>, Vec<char>) = (glob.chars().collect(), uri.chars().collect());
-    let (mut at, mut upto, mut star) = (0, 0, None);
-    while upto < uri.len() {
-        match glob.get(at) {
-            Some('*') => {
-                star = Some((at, upto));
-                at += 1;
-            }
-            Some(wanted) if *wanted == '?' || Some(wanted) == uri.get(upto) => {
-                at += 1;
-                upto += 1;
-            }
-            _ => match star {
-                Some((before, taken)) => {
-                    star = Some((before, taken + 1));
-                    at = before + 1;
-                    upto = taken + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    glob.get(at..).unwrap_or_default().iter().all(|left| *left == '*')
 }
 
 /// The first integer that programs with doubles would round.

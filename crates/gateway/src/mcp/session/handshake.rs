@@ -21,8 +21,7 @@ impl<S: Store> Session<S> {
     pub(super) async fn initialize(self: &Arc<Self>, asked: &Asked, params: Object) {
         let allowed = ["protocolVersion", "capabilities", "clientInfo", "_meta"];
         if let Some(unknown) = params.keys().find(|key| !allowed.contains(key)) {
-            let what =
-                format!("`{}` is not a parameter of `initialize`", placet_engine::diagnostic::inert(unknown));
+            let what = format!("`{}` is not a parameter of `initialize`", wire::clipped(unknown));
             return self.error(asked, -32602, &what).await;
         }
         let Some(wanted) = params.get("protocolVersion").and_then(Json::as_str) else {
@@ -35,6 +34,8 @@ impl<S: Store> Session<S> {
             Ok(capabilities) => capabilities,
             Err(what) => return self.error(asked, -32602, &what).await,
         };
+        // One start at a time: of several that come at once the first begins, and the others find it begun.
+        let _one_at_a_time = self.starting.lock().await;
         let running = {
             let state = self.state.lock();
             state.era == Some(Era::Legacy) && state.child.as_ref().is_some_and(|child| !child.is_gone())
@@ -42,18 +43,11 @@ impl<S: Store> Session<S> {
         if running {
             return self.error(asked, -32600, "this connection is initialized already").await;
         }
-        let previous = {
+        self.replace(None);
+        {
             let mut state = self.state.lock();
             state.era = Some(Era::Legacy);
-            state.listed = None;
-            state.answers = ["elicitation", "sampling", "roots"]
-                .into_iter()
-                .filter(|capability| capabilities.contains(capability))
-                .collect();
-            state.child.take()
-        };
-        if let Some(previous) = previous {
-            previous.end_now();
+            state.answers = meta::answers(&capabilities);
         }
         let Some(child) = self.start(asked).await else { return };
         let client = params.get("clientInfo").cloned().unwrap_or_else(|| {
@@ -73,7 +67,7 @@ impl<S: Store> Session<S> {
                 let what = format!(
                     "server `{}` does not begin with `initialize`; it may speak only revision {MODERN}: {}",
                     self.settings.server,
-                    placet_engine::diagnostic::inert(&said)
+                    wire::clipped(&said)
                 );
                 return self.refuse_era(asked, &child, -32603, &what).await;
             }
@@ -92,7 +86,7 @@ impl<S: Store> Session<S> {
         }
         match wire::rewritten(&wire::without_ours(&result), without_tasks) {
             Ok(result) => {
-                drop(self.out.keep(asked.seq).await);
+                self.out.keep(asked.seq);
                 self.answer(asked, Ok(&result)).await;
             }
             Err(_) => {
@@ -154,9 +148,10 @@ impl<S: Store> Session<S> {
 
     fn forget(&self, child: &Arc<Child>) {
         child.end_now();
-        let mut state = self.state.lock();
-        state.era = None;
-        state.child = None;
+        if self.has(child) {
+            self.replace(None);
+            self.state.lock().era = None;
+        }
     }
 }
 

@@ -353,7 +353,12 @@ impl Store for Sqlite {
             self.waiting.fetch_add(1, Ordering::Relaxed);
             let queue = inner.queue.as_ref().ok_or_else(|| self.spoil("it is closing"))?;
             queue
-                .send(Job::Write(Write { changes, session, texts, done: D::ON_DISK.then_some(done) }))
+                .send(Job::Write(Box::new(Write {
+                    changes,
+                    session,
+                    texts,
+                    done: D::ON_DISK.then_some(done),
+                })))
                 .map_err(|_| self.spoil("its writer is gone"))?;
             (written, receipt)
         };

@@ -1161,7 +1161,7 @@ async fn a_database_of_format_1_is_brought_forward() {
     assert_eq!((stop.reason.as_str(), stop.leaves), ("look first", Leaves::Nothing));
     assert_eq!(load(&store, &asking_for_question(1)).await.question, question(9, 1, 0).question);
     assert!(load(&store, &asking_for_session(&key("desk", Some("run-1")))).await.session.is_some());
-    assert_eq!(store.epoch(), Epoch { number: 1, restored_at: Timestamp(0) });
+    assert_eq!(store.epoch(), Epoch { number: 1, restored_at: Timestamp(0), calendar: Timestamp(0) });
     keep(&store, ended_from(Open::Unknown, 2, Ending::Failed)).await;
     let reader = Reader::open(directory.path()).unwrap();
     assert_eq!(reader.tail(100).unwrap().len(), 12);

@@ -3,8 +3,10 @@
 use std::{collections::VecDeque, sync::Mutex};
 
 use placet_engine::{
+    call::CallId,
     permit::{Durability, Receipt},
-    state::{Changes, Needs, Precondition, Remembered},
+    state::{Changes, Intent, Needs, Precondition, Remembered},
+    stop::Generations,
 };
 use placet_store::{Memory, Store, StoreError};
 
@@ -27,6 +29,8 @@ pub struct Faulty {
     memory: Memory,
     faults: Mutex<VecDeque<Fault>>,
     blind: Mutex<bool>,
+    /// Kept though it was said that they are not.
+    kept: Mutex<Vec<Intent>>,
 }
 
 impl Faulty {
@@ -59,13 +63,26 @@ impl Store for Faulty {
             changes.intent.as_ref().and_then(|_| self.faults.lock().expect("nobody panics here").pop_front());
         match fault {
             None => self.memory.commit(changes).await,
-            Some(Fault::Conflict) => Err(StoreError::Conflict(Precondition::NoStop)),
+            Some(Fault::Conflict) => {
+                let moved = Precondition::Generations(Generations::default());
+                Err(StoreError::Conflict(changes.require.into_iter().next().unwrap_or(moved)))
+            }
             Some(Fault::Busy) => Err(StoreError::Busy),
             Some(Fault::Unavailable) => Err(StoreError::Unavailable("it fails".to_owned())),
             Some(Fault::KeptButUnavailable) => {
+                let intent = changes.intent.clone();
                 self.memory.commit::<D>(changes).await?;
+                self.kept.lock().expect("nobody panics here").extend(intent);
                 Err(StoreError::Unavailable("it fails after the fact".to_owned()))
             }
         }
+    }
+
+    async fn open_intent(&self, call: CallId) -> Result<Option<Intent>, StoreError> {
+        self.memory.open_intent(call).await
+    }
+
+    async fn mend(&self) -> Result<Vec<Intent>, StoreError> {
+        Ok(std::mem::take(&mut *self.kept.lock().expect("nobody panics here")))
     }
 }

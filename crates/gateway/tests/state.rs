@@ -144,9 +144,16 @@ async fn a_key_is_one_calls_alone() {
     let first = ask(&gateway, "write", json!({ "id": 1 }), Some("k")).await.unwrap();
     let again = ask(&gateway, "write", json!({ "id": 1 }), Some("k")).await.unwrap();
     let other = ask(&gateway, "write", json!({ "id": 2 }), Some("k")).await.unwrap();
-    assert_eq!((code(&first), code(&again), code(&other)), ("allow".into(), "replay".into(), "key_reused".into()));
+    assert_eq!(
+        (code(&first), code(&again), code(&other)),
+        ("allow".into(), "replay".into(), "key_reused".into())
+    );
     assert_eq!(code(&ask(&gateway, "pay", json!({}), None).await.unwrap()), "key_missing");
-    assert_eq!(code(&ask(&gateway, "pay", json!({}), Some("k")).await.unwrap()), "allow", "another tool's key");
+    assert_eq!(
+        code(&ask(&gateway, "pay", json!({}), Some("k")).await.unwrap()),
+        "allow",
+        "another tool's key"
+    );
     assert!(gateway.execute_once("bot", "run", "write", json!({}), "no blanks").await.is_err());
     assert_eq!(world.done(), 2);
 }
@@ -162,10 +169,8 @@ async fn a_caller_that_goes_away_leaves_no_call_behind() {
         .build()
         .await
         .unwrap();
-    let impatient = tokio::time::timeout(
-        Duration::ZERO,
-        gateway.execute("bot", "run", "write", json!({ "id": 1 })),
-    );
+    let impatient =
+        tokio::time::timeout(Duration::ZERO, gateway.execute("bot", "run", "write", json!({ "id": 1 })));
     drop(impatient.await);
     world.until_begun().await;
     world.may_end.add_permits(1);
@@ -194,7 +199,8 @@ async fn a_stop_waits_for_the_first_step_of_a_tool_and_a_tool_may_stop_itself() 
     });
     let built = build(vec![panic_button]).await;
     gateway.set(built.clone()).unwrap_or_else(|_| panic!("it is set once"));
-    let pressed = tokio::time::timeout(Duration::from_secs(20), built.execute("bot", "run", "panic_button", json!({})));
+    let pressed =
+        tokio::time::timeout(Duration::from_secs(20), built.execute("bot", "run", "panic_button", json!({})));
     assert!(pressed.await.unwrap().unwrap().ok());
     assert_eq!(code(&built.execute("bot", "run", "panic_button", json!({})).await.unwrap()), "stopped");
     assert_eq!(steps.load(Ordering::SeqCst), 1);
@@ -205,7 +211,8 @@ async fn sixteen_callers_of_one_budget_spend_what_it_has_and_no_more() {
     let spent = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&spent);
     let buy = Tool::new("buy", Level::Write).schema(open()).cost("usd", "args.amount").run(move |args, _| {
-        counted.fetch_add(args.get("amount").and_then(Json::as_i64).unwrap().unsigned_abs(), Ordering::SeqCst);
+        counted
+            .fetch_add(args.get("amount").and_then(Json::as_i64).unwrap().unsigned_abs(), Ordering::SeqCst);
         async { Ok(Json::from(true)) }
     });
     let gateway = Gateway::builder()
@@ -215,7 +222,8 @@ async fn sixteen_callers_of_one_budget_spend_what_it_has_and_no_more() {
         .build()
         .await
         .unwrap();
-    let calls: Vec<_> = (0..16).map(|id| ask(&gateway, "buy", json!({ "id": id, "amount": 1 }), None)).collect();
+    let calls: Vec<_> =
+        (0..16).map(|id| ask(&gateway, "buy", json!({ "id": id, "amount": 1 }), None)).collect();
     let mut codes = Vec::new();
     for call in calls {
         codes.push(code(&call.await.unwrap()));
@@ -230,18 +238,30 @@ async fn sixteen_callers_of_one_budget_spend_what_it_has_and_no_more() {
 
 #[tokio::test]
 async fn a_loop_is_stopped_and_something_else_ends_it() {
-    let look = |name: &str, level| Tool::new(name, level).schema(open()).run(|_, _| async { Ok(Json::from("same")) });
-    let gateway =
-        build(vec![look("look", Level::Read), look("touch", Level::Write), look("poll", Level::Read).repeat()]).await;
+    let look = |name: &str, level| {
+        Tool::new(name, level).schema(open()).run(|_, _| async { Ok(Json::from("same")) })
+    };
+    let gateway = build(vec![
+        look("look", Level::Read),
+        look("touch", Level::Write),
+        look("poll", Level::Read).repeat(),
+    ])
+    .await;
     for (action, before) in [("look", 9), ("touch", 4)] {
         for nth in 0..before {
             assert!(ask(&gateway, action, json!({}), None).await.unwrap().ok(), "{action} {nth}");
         }
         assert_eq!(code(&ask(&gateway, action, json!({}), None).await.unwrap()), "loop_stopped", "{action}");
         assert!(ask(&gateway, action, json!({ "id": 2 }), None).await.unwrap().ok(), "something else");
-        assert!(ask(&gateway, action, json!({}), None).await.unwrap().ok(), "and then it is no loop any more");
+        assert!(
+            ask(&gateway, action, json!({}), None).await.unwrap().ok(),
+            "and then it is no loop any more"
+        );
     }
     for _ in 0..30 {
-        assert!(ask(&gateway, "poll", json!({}), None).await.unwrap().ok(), "a tool that says that it repeats");
+        assert!(
+            ask(&gateway, "poll", json!({}), None).await.unwrap().ok(),
+            "a tool that says that it repeats"
+        );
     }
 }

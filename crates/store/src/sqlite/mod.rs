@@ -47,7 +47,7 @@ use writer::{Job, Write, Writer};
 
 /// Commits that may wait to be written. Beyond it a new call is answered `busy`; how a call ended, and a stop,
 /// are always taken, and there are never more of them than calls that were let in.
-const QUEUE: usize = 1_024;
+const QUEUE: usize = 4_096;
 
 /// A store in a state directory, which this process alone owns.
 #[derive(Debug)]
@@ -329,7 +329,8 @@ impl Store for Sqlite {
                 texts = as_text(&changes);
             }
             inner.mirror.check(&changes).map_err(StoreError::Conflict)?;
-            let admits = changes.settled.is_none() && changes.stop.is_none();
+            // Whoever only waits for what is queued already adds nothing to it.
+            let admits = changes.settled.is_none() && changes.stop.is_none() && changes != Changes::default();
             if admits && self.waiting.load(Ordering::Relaxed) >= QUEUE {
                 return Err(StoreError::Busy);
             }

@@ -203,7 +203,7 @@ mod tests {
         };
         assert_eq!(at(-60), (true, false), "a minute away");
         assert_eq!(at(60), (true, false), "a minute ahead is waited for");
-        assert_eq!(at(3_600).1, true, "an hour ahead is doubted");
-        assert_eq!(at(-40 * 86_400).1, true, "forty days away are doubted");
+        assert!(at(3_600).1, "an hour ahead is doubted");
+        assert!(at(-40 * 86_400).1, "forty days away are doubted");
     }
 }

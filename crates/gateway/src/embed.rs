@@ -445,20 +445,20 @@ fn open(state: Option<&Path>) -> Result<Opening, BuildError> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret)
             .map_err(|cause| BuildError::Store(StoreError::Unavailable(cause.to_string())))?;
-        return Ok((Kept::Memory(Memory::new()), DigestKey::new(&secret), Vec::new()));
+        return Ok((Kept::Memory(Box::default()), DigestKey::new(&secret), Vec::new()));
     };
     let Opened { store, left_open } = Sqlite::open(directory).map_err(BuildError::Open)?;
     let key = store.key().clone();
-    Ok((Kept::Sqlite(store), key, left_open))
+    Ok((Kept::Sqlite(Box::new(store)), key, left_open))
 }
 
 /// Either store, chosen once.
 #[derive(Debug)]
 pub enum Kept {
     /// Until the process ends.
-    Memory(Memory),
+    Memory(Box<Memory>),
     /// In a state directory.
-    Sqlite(Sqlite),
+    Sqlite(Box<Sqlite>),
 }
 
 impl Store for Kept {

@@ -15,8 +15,9 @@ use placet_engine::{
         config::{Agent, Integers},
     },
     record::{Kind, Record},
+    time::Timestamp,
 };
-use placet_store::{Memory, sqlite::Sqlite};
+use placet_store::sqlite::Sqlite;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
@@ -24,7 +25,7 @@ use tokio::{
 
 use crate::{
     client_io,
-    clock::{Clock, SystemClock},
+    clock::{Clock, Guarded, SystemClock},
     embed::Kept,
     gate::Gate,
     latch::Latch,
@@ -36,6 +37,7 @@ use crate::{
     },
     node::registry,
     place,
+    sealer::Sealer,
     upstream::stdio::{Environment, Launch, Log},
 };
 
@@ -69,12 +71,12 @@ pub async fn serve(inline: Inline) -> Result<(), String> {
         Some(directory) => {
             let opened = Sqlite::open(directory).map_err(display)?;
             let key = opened.store.key().clone();
-            (Kept::Sqlite(opened.store), key, opened.left_open)
+            (Kept::Sqlite(Box::new(opened.store)), key, opened.left_open)
         }
         None => {
             let mut secret = [0; 32];
             getrandom::fill(&mut secret).map_err(display)?;
-            (Kept::Memory(Memory::new()), DigestKey::new(&secret), Vec::new())
+            (Kept::Memory(Box::default()), DigestKey::new(&secret), Vec::new())
         }
     };
     if !left_open.is_empty() {
@@ -83,7 +85,15 @@ pub async fn serve(inline: Inline) -> Result<(), String> {
             left_open.len()
         ));
     }
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let seen = match &store {
+        Kept::Memory(_) => Timestamp(0),
+        Kept::Sqlite(store) => store.epoch().calendar,
+    };
+    let clock: Arc<dyn Clock> = Arc::new(Guarded::new(SystemClock, seen));
+    let sealer = match &inline.state {
+        Some(state) => Some(Sealer::start(state, Arc::clone(&clock), Arc::clone(&log)).map_err(display)?),
+        None => None,
+    };
     let latch = Latch::new(place::account_stop_files().map_err(display)?);
     // A STOP file reaches this node whether or not it is listed; a stop can then say that it did.
     let _registration = registry::register(None)
@@ -130,7 +140,9 @@ pub async fn serve(inline: Inline) -> Result<(), String> {
     let gate = Arc::new(gate);
     Session::new(Arc::clone(&gate), settings, out).run(inbound).await;
     ending.abort();
-    gate.flush().await.map_err(display)
+    let flushed = gate.flush().await.map_err(display);
+    drop(sealer);
+    flushed
 }
 
 /// Stops reading when the process is told to end; a second signal ends it at once.

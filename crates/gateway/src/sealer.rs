@@ -5,7 +5,7 @@
 //! safe in the store meanwhile, and nothing waits for a seal.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, mpsc},
     thread::JoinHandle,
     time::Duration,
@@ -55,7 +55,7 @@ impl Drop for Sealer {
     }
 }
 
-fn run(state: &PathBuf, first: Sequencer, ended: &mpsc::Receiver<()>, clock: &dyn Clock, log: &Log) {
+fn run(state: &Path, first: Sequencer, ended: &mpsc::Receiver<()>, clock: &dyn Clock, log: &Log) {
     let mut sequencer = Some(first);
     let mut told: Option<String> = None;
     loop {

@@ -111,9 +111,12 @@ pub fn told(denial: &Denial, action: &str, disclose: Disclose) -> Told {
         }
     };
     let sentence = if disclose == Disclose::Code { in_short(code, action) } else { sentence };
-    let resets_at = match &denial.reason {
-        DenyReason::BudgetSpent(spent) if disclose != Disclose::Code => spent.resets_at,
-        _ => None,
+    let resets_at = if let DenyReason::BudgetSpent(spent) = &denial.reason
+        && disclose != Disclose::Code
+    {
+        spent.resets_at
+    } else {
+        None
     };
     Told { code, sentence, next: next(code), resets_at }
 }

@@ -134,7 +134,10 @@ impl<S: Store> Gate<S> {
         let changes = decide::resolve(&intent, happened, by, evidence, self.clock.now());
         self.store.commit::<Durable>(changes).await.map(drop).map_err(|error| match error {
             StoreError::Conflict(_) => ResolveError::NotOpen,
-            error => ResolveError::Store(error),
+            error @ (StoreError::Busy
+            | StoreError::Full
+            | StoreError::TooLarge(_)
+            | StoreError::Unavailable(_)) => ResolveError::Store(error),
         })
     }
 

@@ -145,6 +145,18 @@ struct Unreadable;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gone(pub String);
 
+/// A call as it is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// Its number on this server.
+    pub number: u64,
+    /// Its text.
+    pub line: &'a str,
+    /// A call of a tool of a list is only sent while the server has said no more often that its tools changed than
+    /// before that list was asked for.
+    pub changed: Option<u64>,
+}
+
 /// A running server.
 pub struct Child {
     stdin: AsyncMutex<Option<pipe::Sender>>,
@@ -294,19 +306,15 @@ impl Child {
     }
 
     /// Sends one call, spending its permit on the first byte, and waits for the answer.
-    ///
-    /// A call of a tool of a list is only sent while the server has said no more often that its tools `changed`
-    /// than before that list was asked for.
     pub async fn call<D: Durability>(
         &self,
-        number: u64,
-        line: &str,
-        changed: Option<u64>,
+        message: Message<'_>,
         permit: Permit<D>,
         latch: &Latch,
         clock: &dyn Clock,
         leash: Leash,
     ) -> Sent {
+        let Message { number, line, changed } = message;
         let deadline = permit.bounds().deadline;
         let answer = match self.expect(number) {
             Ok(answer) => answer,

@@ -45,7 +45,7 @@ use crate::{
     },
     upstream::{
         NotSent, Ran, Upstream,
-        stdio::{ASK_DEADLINE, Child, Gone, Response, Sent},
+        stdio::{ASK_DEADLINE, Child, Gone, Message, Response, Sent},
     },
     words,
 };
@@ -495,7 +495,8 @@ impl<S: Store> Through<'_, S> {
         }
         let line = wire::request(&number.to_string(), method, &self.params(call, number));
         let clock = Arc::clone(self.session.gate.clock());
-        match self.child.call(number, &line, self.changes, permit, latch, &*clock, leash).await {
+        let message = Message { number, line: &line, changed: self.changes };
+        match self.child.call(message, permit, latch, &*clock, leash).await {
             Sent::Answered(response) => self.judge(call, response, bounds),
             Sent::Nothing(not_sent) => Ran::NotSent(not_sent),
             Sent::NoAnswer(why) => Ran::NoAnswer(why),

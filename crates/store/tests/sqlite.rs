@@ -680,6 +680,25 @@ async fn too_many_calls_are_told_so_while_stops_and_outcomes_are_taken() {
 }
 
 #[tokio::test]
+async fn a_reader_sees_what_is_spent_and_what_is_held() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).store;
+    let (all, own) = (account("money"), account_of("a run", 7));
+    keep(&store, holding(1, &all, 30, 100)).await;
+    let over = holding(2, &all, 20, 100).intent.unwrap();
+    keep(&store, holding(2, &all, 20, 100)).await;
+    keep(&store, settled(&over, Open::Running, Ending::Succeeded, None)).await;
+    keep(&store, holding(3, &own, 5, 100)).await;
+    let seen = Reader::open(directory.path()).unwrap().spending().unwrap();
+    let seen: Vec<_> = seen
+        .iter()
+        .map(|part| (part.budget.as_str(), part.session.is_some(), part.spent, part.held))
+        .collect();
+    let whole = Amount::whole;
+    assert_eq!(seen, [("a run", true, whole(0), whole(5)), ("money", false, whole(20), whole(30))]);
+}
+
+#[tokio::test]
 async fn a_reader_sees_each_commit_once_and_in_order() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path()).store;

@@ -40,6 +40,21 @@ pub fn reached(log: &Path) -> io::Result<Vec<String>> {
     }
 }
 
+/// Writes a line into the log, between those of calls: what stands after it was done after it.
+///
+/// # Errors
+///
+/// If the log cannot be written.
+pub fn mark(log: &Path, words: &str) -> io::Result<()> {
+    let mut log = File::options().append(true).create(true).open(log)?;
+    log.write_all(format!("# {words}\n").as_bytes())
+}
+
+/// Where a server with this log finds the result of its calls, as JSON; without such a file it makes its own.
+pub fn says_of(log: &Path) -> PathBuf {
+    log.with_extension("says")
+}
+
 /// The tools of a server that is given none.
 fn own_tools() -> String {
     let tools = TOOLS.map(|tool| {
@@ -56,6 +71,7 @@ fn own_tools() -> String {
 /// If a stream or the log fails.
 pub fn serve(log: &Path, offers: Option<String>) -> io::Result<()> {
     let offers = offers.unwrap_or_else(own_tools);
+    let says = says_of(log);
     let lock = File::options().create(true).truncate(false).write(true).open(lock_of(log))?;
     lock.lock_shared()?;
     let mut log = File::options().append(true).create(true).open(log)?;
@@ -82,7 +98,8 @@ pub fn serve(log: &Path, offers: Option<String>) -> io::Result<()> {
                 if token == "die" {
                     return Ok(());
                 }
-                format!("{{\"content\":[{{\"type\":\"text\",\"text\":{}}}]}}", Json::from(format!("done {token}")).compact())
+                let own = || format!("{{\"content\":[{{\"type\":\"text\",\"text\":{}}}]}}", Json::from(format!("done {token}")).compact());
+                std::fs::read_to_string(&says).unwrap_or_else(|_| own())
             }
             _ => "{}".to_owned(),
         };

@@ -43,7 +43,7 @@ pub use reader::{Call, Entry, Reader, Spending};
 
 use crate::{Store, StoreError, mirror::Mirror};
 use space::Space;
-use writer::{Job, Write, Writer};
+use writer::{Job, Line, Write, Writer};
 
 /// Commits that may wait to be written. Beyond it a new call is answered `busy`; how a call ended, and a stop,
 /// are always taken, and there are never more of them than calls that were let in.
@@ -321,7 +321,7 @@ impl Store for Sqlite {
             return Err(StoreError::TooLarge(text.len()));
         }
         let (done, written) = oneshot::channel();
-        let (written, receipt) = {
+        let (written, receipt, _freed) = {
             let mut inner = self.inner.lock();
             // Once more, under the lock under which it is mended.
             self.usable()?;
@@ -353,15 +353,14 @@ impl Store for Sqlite {
             inner.keys_on_disk |= inner.mirror.keys.put_away() > before;
             self.waiting.fetch_add(1, Ordering::Relaxed);
             let queue = inner.queue.as_ref().ok_or_else(|| self.spoil("it is closing"))?;
+            // What was only to be checked, and records beside their texts, are freed here and not by the writer,
+            // of which there is one.
+            let freed = (std::mem::take(&mut changes.require), std::mem::take(&mut changes.records));
+            let lines = freed.1.iter().zip(texts).map(|(record, text)| Line::new(record, text)).collect();
             queue
-                .send(Job::Write(Box::new(Write {
-                    changes,
-                    session,
-                    texts,
-                    done: D::ON_DISK.then_some(done),
-                })))
+                .send(Job::Write(Box::new(Write { changes, session, lines, done: D::ON_DISK.then_some(done) })))
                 .map_err(|_| self.spoil("its writer is gone"))?;
-            (written, receipt)
+            (written, receipt, freed)
         };
         if D::ON_DISK {
             match written.await {

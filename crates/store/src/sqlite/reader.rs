@@ -167,7 +167,7 @@ impl Reader {
                             AND closed.began = all_of.began)
              FROM (SELECT budget, subject, session, began, part, spent, 0 AS held FROM accounts
                    UNION ALL
-                   SELECT budget, subject, session, began, part, 0, amount FROM holds
+                   SELECT budget, subject, holds.session, began, part, 0, amount FROM holds
                    JOIN intents ON intents.call = holds.call WHERE intents.ending IS NULL) AS all_of
              GROUP BY budget, subject, session, began, part",
             [],

@@ -28,14 +28,11 @@ const SESSIONS_READ: i64 = 4_096;
 /// A question older than this is not looked at again: it lapsed long ago.
 const QUESTIONS_KEPT: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
-/// Writes one event.
+/// Writes one event, but for its session ([`write_session`]).
 pub(super) fn write(connection: &Connection, write: &Write) -> rusqlite::Result<()> {
-    let Write { changes, session, texts, done: _ } = write;
+    let Write { changes, session: _, lines, done: _ } = write;
     if let Some(step) = &changes.step {
         write_step(connection, step)?;
-    }
-    if let Some((key, session)) = session {
-        write_session(connection, key, session)?;
     }
     if let Some(intent) = &changes.intent {
         write_intent(connection, intent)?;
@@ -113,14 +110,14 @@ pub(super) fn write(connection: &Connection, write: &Write) -> rusqlite::Result<
     if changes.settle_epoch {
         connection.execute("UPDATE epoch SET restored_at = 0", [])?;
     }
-    for (record, text) in changes.records.iter().zip(texts) {
+    for line in lines {
         connection
             .prepare_cached("INSERT INTO records (at, kind, call, body) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![
-                micros(record.at),
-                record.kind.as_str(),
-                record.call.as_ref().map(CallId::as_bytes),
-                text,
+                micros(line.at),
+                line.kind.as_str(),
+                line.call.as_ref().map(CallId::as_bytes),
+                line.text,
             ])?;
     }
     Ok(())
@@ -283,11 +280,22 @@ fn write_step(connection: &Connection, step: &Step) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn write_session(connection: &Connection, key: &SessionKey, session: &Session) -> rusqlite::Result<()> {
+/// Writes a session as it is after an event; of several in one group the last is enough.
+pub(super) fn write_session(
+    connection: &Connection,
+    key: &SessionKey,
+    session: &Session,
+) -> rusqlite::Result<()> {
     let echo = session.echo;
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT INTO sessions (client, name, id, opened_at, last_at, steps, labels, echo_call, echo_result,
+                                   echo_count, echo_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+             ON CONFLICT (client, name) DO UPDATE SET id = excluded.id, opened_at = excluded.opened_at,
+             last_at = excluded.last_at, steps = excluded.steps, labels = excluded.labels,
+             echo_call = excluded.echo_call, echo_result = excluded.echo_result,
+             echo_count = excluded.echo_count, echo_at = excluded.echo_at",
         )?
         .execute(params![
             key.client.as_str(),
@@ -464,8 +472,9 @@ pub(super) fn has_finished_keys(connection: &Connection) -> rusqlite::Result<boo
 }
 
 /// Marks how far the calendar has been followed.
+/// Something is written in any case: whoever needs a flush has one by this.
 pub(super) fn mark_calendar(connection: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
-    connection.prepare_cached("UPDATE epoch SET calendar = ?1 WHERE calendar < ?1")?.execute([micros(now)])
+    connection.prepare_cached("UPDATE epoch SET calendar = max(calendar, ?1)")?.execute([micros(now)])
 }
 
 /// Forgets some of the finished keys that lapsed before `now`.

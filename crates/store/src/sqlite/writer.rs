@@ -5,19 +5,20 @@
 //! store that is spoilt is mended by another connection, which reads everything anew.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use placet_engine::{
     call::CallId,
     policy::config::terms::Flush,
+    record::{Kind, Record},
     session::{Session, SessionKey},
     state::{Changes, Intent},
     time::Timestamp,
@@ -33,6 +34,10 @@ const GROUP: usize = 1_024;
 
 /// With nothing to write for this long, the write-ahead log is folded back into the database.
 const IDLE: Duration = Duration::from_millis(200);
+
+/// How long what nobody waits for, and the system has, may wait for a flush. The next commit that somebody waits
+/// for flushes it too; so a caller's outcome does not hold up the caller's next call.
+const LINGER: Duration = Duration::from_millis(20);
 
 /// Commits after which the log is folded back even without an idle moment.
 const CHECKPOINT_EVERY: usize = 4_096;
@@ -52,9 +57,25 @@ pub(super) struct Write {
     pub(super) changes: Changes,
     /// The session that they are about, as it is after them.
     pub(super) session: Option<(SessionKey, Session)>,
-    /// Their records as text.
-    pub(super) texts: Vec<String>,
+    /// Their records, which are no longer in them.
+    pub(super) lines: Vec<Line>,
     pub(super) done: Option<oneshot::Sender<Result<(), String>>>,
+}
+
+/// A record on its way to disk.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) at: Timestamp,
+    pub(super) kind: Kind,
+    pub(super) call: Option<CallId>,
+    pub(super) text: String,
+}
+
+impl Line {
+    /// A record and how it reads.
+    pub(super) fn new(record: &Record, text: String) -> Self {
+        Self { at: record.at, kind: record.kind, call: record.call, text }
+    }
 }
 
 /// What is on disk after a failure.
@@ -76,6 +97,8 @@ pub(super) struct Writer {
     pub(super) health: Arc<Health>,
     since_checkpoint: usize,
     flush: Flush,
+    /// Since when something that is written is not flushed.
+    unflushed: Option<Instant>,
     latest: Timestamp,
     /// Calls whose intent was said not to be kept, so that nothing was sent. Whether it is on disk is not known.
     refused: HashSet<CallId>,
@@ -100,6 +123,7 @@ impl Writer {
             health,
             since_checkpoint,
             flush: Flush::Disk,
+            unflushed: None,
             latest,
             refused: HashSet::new(),
         }
@@ -108,8 +132,13 @@ impl Writer {
     /// Writes until the store lets go of its end of the queue.
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         loop {
-            let first = match jobs.recv_timeout(IDLE) {
+            let pause = if self.unflushed.is_some() { LINGER } else { IDLE };
+            let first = match jobs.recv_timeout(pause) {
                 Ok(job) => job,
+                Err(RecvTimeoutError::Timeout) if self.unflushed.is_some() => {
+                    self.catch_up();
+                    continue;
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     self.rest();
                     match jobs.recv() {
@@ -157,12 +186,7 @@ impl Writer {
     fn write(&mut self, group: Vec<Write>) {
         let written = match self.health.why() {
             Some(why) => Err(why),
-            None => self.try_write(&group).map_err(|error| {
-                if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
-                    self.health.fill();
-                }
-                self.health.spoil(&format!("writing to it failed: {error}"))
-            }),
+            None => self.try_write(&group).map_err(|error| self.fail("writing to it", &error)),
         };
         self.since_checkpoint += group.len();
         self.waiting.fetch_sub(group.len(), Ordering::Relaxed);
@@ -185,11 +209,46 @@ impl Writer {
     }
 
     fn try_write(&mut self, group: &[Write]) -> rusqlite::Result<()> {
-        // Those who wait say how; what nobody waits for goes along.
-        let waited = || group.iter().filter(|write| write.done.is_some());
-        let to_system =
-            waited().next().is_some() && waited().all(|write| write.changes.flush == Flush::System);
-        let flush = if to_system { Flush::System } else { Flush::Disk };
+        // Those who wait say how; what nobody waits for goes along with a flush that comes soon.
+        let mut waited = group.iter().filter(|write| write.done.is_some());
+        let asked = waited.any(|write| write.changes.flush == Flush::Disk);
+        let overdue = self.unflushed.is_some_and(|since| since.elapsed() >= LINGER);
+        let flush = if asked || overdue { Flush::Disk } else { Flush::System };
+        self.set(flush)?;
+        let transaction =
+            self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let mut last = HashMap::new();
+        for (at, write) in group.iter().enumerate() {
+            if let Some((key, _)) = &write.session {
+                last.insert(key, at);
+            }
+        }
+        for (at, write) in group.iter().enumerate() {
+            if let Some((key, session)) = write.session.as_ref().filter(|(key, _)| last.get(key) == Some(&at))
+            {
+                rows::write_session(&transaction, key, session)?;
+            }
+            rows::write(&transaction, write)?;
+            // Some errors end the transaction behind our back; a COMMIT would then report success for nothing.
+            if transaction.is_autocommit() {
+                return Err(rusqlite::Error::InvalidQuery);
+            }
+            self.latest = match (write.changes.calendar, write.lines.last()) {
+                (Some(accepted), _) => accepted,
+                (None, Some(line)) => self.latest.max(line.at),
+                (None, None) => self.latest,
+            };
+        }
+        transaction.commit()?;
+        self.unflushed = match flush {
+            Flush::Disk => None,
+            Flush::System => self.unflushed.or_else(|| Some(Instant::now())),
+        };
+        Ok(())
+    }
+
+    /// From here on a commit is flushed, or only handed to the system.
+    fn set(&mut self, flush: Flush) -> rusqlite::Result<()> {
         if flush != self.flush {
             let level = match flush {
                 Flush::Disk => "FULL",
@@ -198,21 +257,28 @@ impl Writer {
             self.connection.execute_batch(&format!("PRAGMA synchronous = {level}"))?;
             self.flush = flush;
         }
-        let transaction =
-            self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        for write in group {
-            rows::write(&transaction, write)?;
-            // Some errors end the transaction behind our back; a COMMIT would then report success for nothing.
-            if transaction.is_autocommit() {
-                return Err(rusqlite::Error::InvalidQuery);
-            }
-            self.latest = match (write.changes.calendar, write.changes.records.last()) {
-                (Some(accepted), _) => accepted,
-                (None, Some(record)) => self.latest.max(record.at),
-                (None, None) => self.latest,
-            };
+        Ok(())
+    }
+
+    /// Flushes what nobody waits for.
+    fn catch_up(&mut self) {
+        self.unflushed = None;
+        if !self.health.is_sound() {
+            return;
         }
-        transaction.commit()
+        // The log is flushed whole, by whatever is written to it.
+        let flushed = self.set(Flush::Disk).and_then(|()| rows::mark_calendar(&self.connection, self.latest));
+        if let Err(error) = flushed {
+            self.fail("flushing it", &error);
+        }
+    }
+
+    /// A statement has failed.
+    fn fail(&self, what: &str, error: &rusqlite::Error) -> String {
+        if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+            self.health.fill();
+        }
+        self.health.spoil(&format!("{what} failed: {error}"))
     }
 
     /// What is done when there is nothing to do.
@@ -221,11 +287,16 @@ impl Writer {
             return;
         }
         if self.since_checkpoint > 0 {
-            let tidied = rows::forget_keys(&self.connection, self.latest)
+            let tidied = self
+                .set(Flush::Disk)
+                .and_then(|()| rows::forget_keys(&self.connection, self.latest))
                 .and_then(|_| rows::mark_calendar(&self.connection, self.latest));
             match tidied {
-                Ok(_) => self.checkpoint(),
-                Err(error) => drop(self.health.spoil(&format!("clearing it up failed: {error}"))),
+                Ok(_) => {
+                    self.unflushed = None;
+                    self.checkpoint();
+                }
+                Err(error) => drop(self.fail("clearing it up", &error)),
             }
         }
         self.look_for_space();
@@ -242,10 +313,7 @@ impl Writer {
     fn checkpoint(&mut self) {
         self.since_checkpoint = 0;
         if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-            if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
-                self.health.fill();
-            }
-            self.health.spoil(&format!("folding its log back failed: {error}"));
+            self.fail("folding its log back", &error);
         }
     }
 
@@ -270,6 +338,7 @@ impl Writer {
         let has_finished_keys = rows::has_finished_keys(&fresh).map_err(text)?;
         self.connection = fresh;
         self.flush = Flush::Disk;
+        self.unflushed = None;
         self.since_checkpoint = 0;
         self.look_for_space();
         Ok(Mended { mirror, never_sent, has_finished_keys })

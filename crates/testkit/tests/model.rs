@@ -424,7 +424,7 @@ impl World {
                 };
                 let needs = Needs { accounts: vec![need], ..Needs::default() };
                 let balance = ready(self.store.load(&needs)).unwrap().balances[0];
-                let fits = hold.measure == Measure::Errors || balance.taken() <= budget.cap;
+                let fits = hold.measure == Measure::Errors || balance.spent.plus(balance.held) <= budget.cap;
                 assert!(fits, "{balance:?} over {:?} at {}", budget.cap, now.wall);
                 assert!(!balance.closed, "{:?} is closed", hold.account);
             }
@@ -727,7 +727,10 @@ impl World {
             assert_eq!(found, want, "{account:?}");
             if let Some((cap, rolls)) = self.caps.get(&account) {
                 let spared = *rolls || self.overrun.contains(&account);
-                assert!(spared || found.taken() <= *cap, "{account:?}: {found:?} over {cap:?}");
+                assert!(
+                    spared || found.spent.plus(found.held) <= *cap,
+                    "{account:?}: {found:?} over {cap:?}"
+                );
                 assert!(
                     !found.closed || self.overrun.contains(&account),
                     "{account:?} is closed for nothing"

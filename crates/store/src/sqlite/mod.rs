@@ -358,7 +358,12 @@ impl Store for Sqlite {
             let freed = (std::mem::take(&mut changes.require), std::mem::take(&mut changes.records));
             let lines = freed.1.iter().zip(texts).map(|(record, text)| Line::new(record, text)).collect();
             queue
-                .send(Job::Write(Box::new(Write { changes, session, lines, done: D::ON_DISK.then_some(done) })))
+                .send(Job::Write(Box::new(Write {
+                    changes,
+                    session,
+                    lines,
+                    done: D::ON_DISK.then_some(done),
+                })))
                 .map_err(|_| self.spoil("its writer is gone"))?;
             (written, receipt, freed)
         };

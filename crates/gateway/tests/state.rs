@@ -1,7 +1,7 @@
 //! The gate over what is remembered: the same call twice, stops while calls are out, a store that fails and works
 //! again, in one's own program and without a process to kill.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and end")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on should say so and end")]
 
 use std::{
     sync::{
@@ -12,6 +12,7 @@ use std::{
 };
 
 use placet::{Agent, Budget, Gateway, Json, Key, Level, Object, Once, Reply, Tool, Window};
+use placet_engine::policy::config::terms::Reconcile;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -263,5 +264,65 @@ async fn a_loop_is_stopped_and_something_else_ends_it() {
             ask(&gateway, "poll", json!({}), None).await.unwrap().ok(),
             "a tool that says that it repeats"
         );
+    }
+}
+
+/// Pays an order, and nobody knows whether that worked; a look-up tells.
+async fn shop(happened: bool) -> (Gateway, Arc<World>) {
+    let world = World::new();
+    let pays = Arc::clone(&world);
+    let pay = Tool::new("pay", Level::Execute).schema(open()).once(Once {
+        by: Key::By(vec!["args.id".parse().unwrap()]),
+        within: Once::BY_WITHIN,
+        reconcile: Some(Reconcile {
+            tool: "find_payment".parse().unwrap(),
+            arguments: [("id".to_owned(), "args.id".parse().unwrap())].into(),
+            happened: "result.paid".parse().unwrap(),
+        }),
+        ..Once::default()
+    });
+    let pay = pay.run(move |_, _| {
+        let first = pays.done.fetch_add(1, Ordering::SeqCst) == 0;
+        async move {
+            // The first attempt breaks off, wherever it was.
+            assert!(!first, "the connection is gone");
+            Ok(Json::from("paid"))
+        }
+    });
+    let find = Tool::new("find_payment", Level::Read).schema(open()).run(move |_, _| async move {
+        Ok(Json::Object(Object::from([("paid", Json::from(happened))])))
+    });
+    (build(vec![pay, find]).await, world)
+}
+
+#[tokio::test]
+async fn a_look_up_settles_what_nobody_knows() {
+    let (gateway, world) = shop(true).await;
+    let first = ask(&gateway, "pay", json!({ "id": 7 }), None).await.unwrap();
+    assert_eq!(code(&first), "outcome_unknown");
+    let again = ask(&gateway, "pay", json!({ "id": 7 }), None).await.unwrap();
+    assert_eq!((code(&again), world.done()), ("already_done".to_owned(), 1), "it had happened");
+
+    let (gateway, world) = shop(false).await;
+    ask(&gateway, "pay", json!({ "id": 7 }), None).await.unwrap();
+    let again = ask(&gateway, "pay", json!({ "id": 7 }), None).await.unwrap();
+    assert_eq!((code(&again), world.done()), ("allow".to_owned(), 2), "it had not, so it may be made");
+    let third = ask(&gateway, "pay", json!({ "id": 7 }), None).await.unwrap();
+    assert_eq!((code(&third), world.done()), ("replay".to_owned(), 2));
+}
+
+#[tokio::test]
+async fn what_nobody_can_look_up_stays_unknown_and_is_not_tried_again() {
+    let world = World::new();
+    let pays = Arc::clone(&world);
+    let once = Once { by: Key::By(vec!["args.id".parse().unwrap()]), ..Once::default() };
+    let pay = Tool::new("pay", Level::Execute).schema(open()).once(once).run(move |_, _| {
+        pays.done.fetch_add(1, Ordering::SeqCst);
+        async { panic!("the connection is gone") }
+    });
+    let gateway = build(vec![pay]).await;
+    for _ in 0..3 {
+        let reply = ask(&gateway, "pay", json!({ "id": 7 }), None).await.unwrap();
+        assert_eq!((code(&reply), world.done()), ("outcome_unknown".to_owned(), 1));
     }
 }

@@ -70,6 +70,8 @@ pub struct Gate<S> {
 struct Mending {
     tried_at: Option<BootInstant>,
     unrecorded: u64,
+    /// Outcomes that could not be kept, for when they can.
+    unsettled: Vec<Changes>,
 }
 
 /// What became of one proposed call.
@@ -412,8 +414,9 @@ impl<S: Store> Gate<S> {
         Ok(Answer::Ran(output))
     }
 
-    /// Keeps how a call ended. If that fails the call stays open and the next start reports it as unknown,
-    /// which is the truth of what is then known.
+    /// Keeps how a call ended. If the store has failed that is kept once it works again; if this process ends
+    /// first the call stays open and the next start reports it as unknown, which is the truth of what is then
+    /// known.
     async fn settle(
         &self,
         engine: &Engine,
@@ -421,11 +424,18 @@ impl<S: Store> Gate<S> {
         outcome: &Outcome,
         structured: Option<&Json>,
     ) -> bool {
-        let changes = engine.settle(intent, outcome, structured, self.clock.now());
-        match intent.level {
-            Level::Delete => self.store.commit::<Durable>(changes).await.is_ok(),
-            Level::Read | Level::Write | Level::Execute => self.store.commit::<Queued>(changes).await.is_ok(),
+        let changes = || engine.settle(intent, outcome, structured, self.clock.now());
+        let kept = match intent.level {
+            Level::Delete => self.store.commit::<Durable>(changes()).await.map(drop),
+            Level::Read | Level::Write | Level::Execute => {
+                self.store.commit::<Queued>(changes()).await.map(drop)
+            }
+        };
+        if let Err(StoreError::Unavailable(_)) = &kept {
+            // There are never more of them than calls that were out when the store failed.
+            self.mending.lock().unsettled.push(changes());
         }
+        kept.is_ok()
     }
 
     /// Hands a call the result of the same one, for which it has waited. None: it is to be judged again.

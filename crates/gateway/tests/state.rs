@@ -289,9 +289,9 @@ async fn shop(happened: bool) -> (Gateway, Arc<World>) {
             Ok(Json::from("paid"))
         }
     });
-    let find = Tool::new("find_payment", Level::Read).schema(open()).run(move |_, _| async move {
-        Ok(Json::Object(Object::from([("paid", Json::from(happened))])))
-    });
+    let find = Tool::new("find_payment", Level::Read)
+        .schema(open())
+        .run(move |_, _| async move { Ok(Json::Object(Object::from([("paid", Json::from(happened))]))) });
     (build(vec![pay, find]).await, world)
 }
 

@@ -208,6 +208,11 @@ impl<S: Store> Gate<S> {
         for intent in left_open.iter().filter(|intent| !self.flights.has(intent.call)) {
             drop(self.store.commit::<Queued>(decide::not_sent(intent, self.clock.now())).await);
         }
+        // One that is on disk after all is refused, since it is open no more.
+        let unsettled = std::mem::take(&mut self.mending.lock().unsettled);
+        for outcome in unsettled {
+            drop(self.store.commit::<Queued>(outcome).await);
+        }
         for stop in self.latch.unkept() {
             drop(self.store.commit::<Durable>(decide::stop(stop, self.clock.now())).await);
         }

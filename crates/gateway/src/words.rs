@@ -118,7 +118,13 @@ pub fn told(denial: &Denial, action: &str, disclose: Disclose) -> Told {
     } else {
         None
     };
-    Told { code, sentence, next: next(code), resets_at }
+    let narrowed = matches!(&denial.reason, DenyReason::Stopped(stopped) if stopped.leaves == Leaves::Reads);
+    let next = if narrowed {
+        "go on with what only reads, and tell the user that a person must resume the rest"
+    } else {
+        next(code)
+    };
+    Told { code, sentence, next, resets_at }
 }
 
 /// What an agent is told of a call that waits for people.

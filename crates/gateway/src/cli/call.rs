@@ -189,12 +189,14 @@ fn show(answer: &Json, json: bool) -> Exit {
         }
     }
     match (word("decision"), word("code")) {
+        // Also of a call that is refused because the same one before it is unknown.
+        (_, Some("outcome_unknown")) => Exit::Unknown,
         (Some("deny"), _) => Exit::Refused,
         (Some("ask"), _) => Exit::Waiting,
-        (_, Some("outcome_unknown")) => Exit::Unknown,
         (Some("plan"), _) => Exit::Done,
-        (Some(_), _) => Exit::Bug,
-        (None, _) => {
+        (Some(other), _) if other != "replay" => Exit::Bug,
+        // The tool's own answer, of this call or of the same one before it.
+        (Some(_) | None, _) => {
             let failed = answer
                 .get("result")
                 .is_none_or(|result| result.get("isError").and_then(Json::as_bool) == Some(true));

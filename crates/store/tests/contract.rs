@@ -605,7 +605,7 @@ async fn what_fits_is_judged_by_what_came_before_in_the_same_group<S: Recorded>(
         assert_eq!(queued.is_ok(), room, "{n}");
     }
     let intent = holding(1, &calls, 5, 10).intent.unwrap();
-    drop(under.store.commit::<Queued>(settled(&intent, Open::Running, Ending::NotSent, None)).await.unwrap());
+    under.store.commit::<Queued>(settled(&intent, Open::Running, Ending::NotSent, None)).await.unwrap();
     assert!(under.store.commit::<Queued>(holding(5, &calls, 5, 10)).await.is_ok());
     under.keep(note(1)).await;
     assert_eq!(balance_of(&under, &calls).await, balance(0, 10));

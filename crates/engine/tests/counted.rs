@@ -2,7 +2,6 @@
 //! comes first, and what each changes.
 
 #![expect(
-    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,

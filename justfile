@@ -34,6 +34,10 @@ interop:
     cargo build --release
     PLACET_BIN="$(realpath "${CARGO_TARGET_DIR:-target}")/release/placet" tests/interop/run
 
+# random histories of the engine, its permits and a store that crashes, held against what must never be
+model rounds="10000":
+    PLACET_MODEL_ROUNDS={{rounds}} cargo test -p placet-testkit --test model -- --nocapture
+
 # kills nodes in the middle of calls, again and again
 kill rounds="300":
     cargo build --release

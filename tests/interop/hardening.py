@@ -91,14 +91,16 @@ def lists(checks):
             for name in ["change", "go"]:
                 os.mkfifo(node.root / name)
             wire.call("look", {"a": "first"})
-            # The first fills the pipe, and the second stays behind it.
-            asked = [wire.ask("tools/call", {"name": "look", "arguments": {"a": letter * 60_000}}) for letter in "xyz"]
-            asked.append(wire.ask("tools/call", {"name": "look", "arguments": {"a": "late"}}))
-            until("the calls are judged", lambda: len(node.records(" intent ")) >= 4)
+            # Two of these fill the pipe; whatever comes once they are judged stays behind them.
+            for letter in "stuvwxyz":
+                wire.ask("tools/call", {"name": "look", "arguments": {"a": letter * 60_000}})
+            until("the long ones are judged", lambda: len(node.records(" intent ")) >= 9)
+            late = wire.ask("tools/call", {"name": "look", "arguments": {"a": "late"}})
+            until("the late one is judged", lambda: len(node.records(" intent ")) >= 10)
             open(node.root / "change", "wb").close()
             wire.wait(lambda said: said.get("method") == "notifications/tools/list_changed")
             open(node.root / "go", "wb").close()
-            refused(wire.answer(asked[-1])["result"], "tool_changed")
+            refused(wire.answer(late)["result"], "tool_changed")
             assert not [line for line in node.received("fs", "tools/call") if b'"late"' in line], "it was called"
     with one(checks, "restless") as (node, wire):
         with checks.check("a list that never rests makes no tool callable"):
@@ -130,6 +132,7 @@ def lists(checks):
                 good.initialize()
                 assert "look" in wire.tools()
                 assert "isError" not in good.call("look", {"a": "x"})
+                until("a finding is recorded", lambda: node.records("catalogue"))
                 longest = max(len(line) for line in node.records("catalogue"))
                 assert longest < 20_000, f"a record of {longest} characters"
 
@@ -148,8 +151,9 @@ def floods(checks):
                 good.initialize()
                 refused(wire.call("look", {"a": "x"}), "outcome_unknown", "allow")
                 assert "isError" not in good.call("look", {"a": "x"}), "others are kept from their calls"
+                until("a record of it", lambda: node.records("roots/list"))
                 records = node.records("roots/list")
-                assert 1 <= len(records) < 10, f"{len(records)} records"
+                assert len(records) < 10, f"{len(records)} records"
     with one(checks, "plain") as (node, wire):
         with checks.check("a client that writes as fast as it can is answered to the last"):
             # Requests and notifications by turns: both ends have much to say at once.

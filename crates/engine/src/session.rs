@@ -88,7 +88,7 @@ pub const ECHO_LIFE: Duration = Duration::from_secs(30);
 impl Session {
     /// A session that begins with a step, after `before` under the same key.
     pub fn begin(id: SessionId, at: Timestamp, before: Option<&Session>, terms: &SessionTerms) -> Self {
-        let inherits = before.filter(|before| at.since(before.ended_at(terms)) < terms.idle);
+        let inherits = before.filter(|before| !before.is_forgotten(at, terms));
         Self {
             id,
             opened_at: at,
@@ -102,6 +102,11 @@ impl Session {
     /// Whether a call that comes at `now` still belongs to it.
     pub fn runs_at(&self, now: Timestamp, terms: &SessionTerms) -> bool {
         now.since(self.last_at) < terms.idle && now.since(self.opened_at) < terms.max
+    }
+
+    /// Whether it ended so long before `now` that the next one inherits nothing of it.
+    pub fn is_forgotten(&self, now: Timestamp, terms: &SessionTerms) -> bool {
+        now.since(self.ended_at(terms)) >= terms.idle
     }
 
     /// When it ended, or will if nothing more comes.

@@ -37,14 +37,15 @@ const START: Duration = Duration::from_secs(35);
 /// How long answers are waited for once the client has closed its end.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// How often in a row a new node may die before this client gives up.
-const LIVES: usize = 5;
+/// How often in a row a new node may die, at once and without having answered anything, before this client gives
+/// up. Somebody may kill nodes faster than this client gets a word in; a node that cannot live dies each time.
+const LIVES: usize = 50;
 
 /// A node that has lived this long has not ended at once.
 const LIVED: Duration = Duration::from_secs(10);
 
 /// To how many nodes one line is said that each of them dies of. It is what kills them, or it never gets through.
-const TRIES: usize = 10;
+const TRIES: usize = 20;
 
 /// Who attaches, and to what.
 #[derive(Clone, Debug)]
@@ -200,7 +201,7 @@ fn listen(shared: &Arc<Shared>, attachment: &Attachment, mut socket: Arc<UnixStr
             match Frame::read(&mut reader) {
                 Ok(Some(frame)) => {
                     // A node that answers lives. One that only takes what is said again may die of the next line.
-                    if frame.kind == Kind::Message && frame.seq > 0 {
+                    if matches!(frame.kind, Kind::Message | Kind::LastWords) && frame.seq > 0 {
                         deaths = 0;
                     }
                     if !hear(shared, frame) {

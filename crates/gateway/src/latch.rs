@@ -19,8 +19,9 @@ use placet_engine::{
 /// The door that every call passes, and what stands against passing it.
 #[derive(Debug, Default)]
 pub struct Latch {
-    /// Read by whoever is inside; written to wait for them.
-    door: RwLock<Generations>,
+    /// Read by whoever is inside; written, for nothing else, to wait for them.
+    door: RwLock<()>,
+    current: Mutex<Generations>,
     closed: Mutex<Vec<Closed>>,
     stop_files: Vec<PathBuf>,
 }
@@ -66,11 +67,12 @@ impl Latch {
         now: Now,
         write: impl FnOnce(&Permit<D>) -> Option<T>,
     ) -> Passage<D, T> {
-        let current = self.door.read();
+        let _door = self.door.read();
+        let current = *self.current.lock();
         if self.covering(permit.about()) || self.stop_file().is_some() {
             return Passage::Lapsed(Lapse::Moved);
         }
-        if let Err(lapse) = permit.check(now.boot, *current) {
+        if let Err(lapse) = permit.check(now.boot, current) {
             return Passage::Lapsed(lapse);
         }
         let _inside = Inside::enter();
@@ -90,6 +92,11 @@ impl Latch {
             closed.retain(|known| known.stop.scope != stop.scope);
             closed.push(Closed { stop, kept: false });
         }
+        self.wait();
+    }
+
+    /// Waits for those who are inside, unless that is this thread itself.
+    fn wait(&self) {
         if !INSIDE.get() {
             drop(self.door.write());
         }
@@ -112,14 +119,18 @@ impl Latch {
         self.closed.lock().iter().filter(|known| !known.kept).map(|known| known.stop.clone()).collect()
     }
 
-    /// Tells the latch which generations the store has. They only grow.
+    /// Tells the latch which generations the store has. They only grow. When this returns, nothing leaves any
+    /// more that was decided under others.
     pub fn advance(&self, to: Generations) {
-        let mut current = self.door.write();
-        *current = Generations {
-            stop: current.stop.max(to.stop),
-            policy: current.policy.max(to.policy),
-            catalogue: current.catalogue.max(to.catalogue),
-        };
+        {
+            let mut current = self.current.lock();
+            *current = Generations {
+                stop: current.stop.max(to.stop),
+                policy: current.policy.max(to.policy),
+                catalogue: current.catalogue.max(to.catalogue),
+            };
+        }
+        self.wait();
     }
 
     /// A stop that this process knows of besides the store and that covers a call there, or everything.

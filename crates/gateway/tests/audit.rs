@@ -165,7 +165,7 @@ fn records_are_picked_out_and_taken_along() {
     world.run(&["query", "--kind", "mystery"], 2);
 
     let (out, _) = world.run(&["export", "--format", "jsonl"], 0);
-    let bodies: Vec<String> = (0..40).map(|number| record(number).to_json().compact()).collect();
+    let bodies: Vec<String> = (0..40).map(|number| record(number).to_json().canonical()).collect();
     assert_eq!(out.lines().collect::<Vec<_>>(), bodies);
     let (out, _) = world.run(&["export", "--format", "csv"], 0);
     assert_eq!(out.matches("\r\n").count(), 41, "{out}");

@@ -161,6 +161,7 @@ async fn a_store_that_cannot_be_read_refuses_everything() {
 async fn a_latch_that_closes_between_decision_and_write_sends_nothing() {
     let gate = gate(Faulty::default()).await;
     let stop = placet_engine::stop::Stop {
+        leaves: Leaves::Nothing,
         scope: placet_engine::stop::Scope::Everything,
         reason: "now".to_owned(),
         by: "a test".to_owned(),

@@ -495,7 +495,7 @@ fn server_dies() {
 fn scenario() {
     let output = placet().args(["demo", "allowed-actions"]).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), SCENARIO);
-    let output = placet().args(["demo", "budget"]).output().unwrap();
+    let output = placet().args(["demo", "approval"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("not built yet"));
 }

@@ -1,7 +1,8 @@
 //! A store that forgets when the process ends: for tests, and for a boundary without a state directory.
 //!
 //! `Durable` means here what it can mean: as durable as the process. The records are kept up to a bound, the
-//! oldest go first; keys are never forgotten before their time, so there is a bound to how many may be claimed.
+//! oldest go first, and so do results that are kept to be handed out again. Keys are never forgotten before their
+//! time, so there is a bound to how many may be claimed.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -70,6 +71,7 @@ impl Store for Memory {
             }
         }
         inner.mirror.apply(&changes);
+        inner.mirror.keys.shed();
         #[expect(clippy::disallowed_methods, reason = "the changes are in, as durable as this process")]
         let receipt = Receipt::attest(changes.intent.as_ref());
         if let Some(intent) = changes.intent {

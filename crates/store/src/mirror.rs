@@ -25,7 +25,8 @@ use placet_engine::{
     time::Timestamp,
 };
 
-/// Sessions and questions beyond this many are looked through for lapsed ones before another is kept.
+/// Sessions and questions beyond this many are looked through for those that nobody needs any more before another
+/// is kept.
 const SWEEP_ABOVE: usize = 4_096;
 
 #[derive(Debug, Default)]
@@ -44,6 +45,8 @@ pub(crate) struct Mirror {
     pub(crate) restored_at: Timestamp,
     /// How many commits were applied: the number of the last.
     commits: u64,
+    /// Twice as many as were left when they were last looked through, so that not every new one pays for it.
+    sweep_sessions_above: usize,
 }
 
 /// An intent without a final outcome.
@@ -251,8 +254,12 @@ impl Mirror {
     }
 
     fn step(&mut self, step: &Step) {
-        if self.sessions.len() > SWEEP_ABOVE && !self.sessions.contains_key(&step.key) {
-            self.sessions.retain(|_, kept| kept.session.runs_at(step.at, &step.terms));
+        if self.sessions.len() > self.sweep_sessions_above.max(SWEEP_ABOVE)
+            && !self.sessions.contains_key(&step.key)
+        {
+            // One that has ended may still pass on what it has seen.
+            self.sessions.retain(|_, kept| !kept.session.is_forgotten(step.at, &step.terms));
+            self.sweep_sessions_above = 2 * self.sessions.len();
         }
         let begins = self.sessions.get(&step.key).is_none_or(|known| known.session.id != step.id);
         if begins {

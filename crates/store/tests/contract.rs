@@ -166,6 +166,7 @@ contract! {
     what_is_tallied_counts_until_it_begins_anew
     the_same_call_waits_for_the_one_that_is_under_way
     a_session_passes_on_what_it_has_seen_if_the_next_begins_soon
+    a_session_is_not_forgotten_for_others_as_long_as_it_passes_something_on
     a_session_that_a_person_ends_leaves_nothing_behind
     a_session_counts_the_same_answer_in_a_row
     an_open_intent_is_found_with_what_it_holds
@@ -876,6 +877,30 @@ async fn a_session_passes_on_what_it_has_seen_if_the_next_begins_soon<S: Recorde
     assert_eq!(labels_of(&under, &desk).await, ["pii"]);
     under.keep(labelled(&desk, 4, 10 + 5 * idle - 1, &[])).await;
     assert_eq!(labels_of(&under, &desk).await, ["pii"], "one second sooner it does not");
+}
+
+async fn a_session_is_not_forgotten_for_others_as_long_as_it_passes_something_on<S: Recorded>(
+    under: Under<S>,
+) {
+    let (first, idle) = (key("desk", Some("first")), limits::SESSION_IDLE.as_secs());
+    under.keep(labelled(&first, 1, 0, &["pii"])).await;
+    // A host that names each of its runs begins more of them than are kept for nothing.
+    for n in 2..4_300 {
+        let run = key("desk", Some(&format!("run {n}")));
+        let queued = under.store.commit::<Queued>(labelled(&run, n, idle + 10, &[])).await;
+        match queued {
+            Ok(_) => {}
+            Err(StoreError::Busy) => under.keep(labelled(&run, n, idle + 10, &[])).await,
+            Err(other) => panic!("{other}"),
+        }
+        if n % 256 == 0 {
+            under.keep(Changes::default()).await;
+        }
+    }
+    under.keep(labelled(&first, 5_000, idle + 20, &[])).await;
+    let next = under.load(&asking_for_session(&first)).await.session.unwrap();
+    assert_eq!(next.id, SessionId(id(5_000)));
+    assert_eq!(labels_of(&under, &first).await, ["pii"]);
 }
 
 async fn a_session_that_a_person_ends_leaves_nothing_behind<S: Recorded>(under: Under<S>) {

@@ -62,15 +62,11 @@ const SCOPES: [&str; 5] = ["everything", "agent:ana", "tool:shop/pay", "label:mo
 #[derive(Clone, Debug)]
 enum Step {
     /// A call is proposed and judged; it is kept later, or never.
-    Judge {
-        agent: u8,
-        tool: u8,
-        amount: u8,
-        item: u8,
-        key: Option<u8>,
-        said: Option<u8>,
-        dry: bool,
-    },
+    Judge(Said),
+    /// The same, and it goes straight through to its tool.
+    Run(Said),
+    /// The same six times, each with the same answer.
+    Loop(Said),
     /// What was judged is kept.
     Commit(u8),
     /// The same message comes again.
@@ -110,20 +106,41 @@ enum Step {
     },
 }
 
+/// What is proposed.
+#[derive(Clone, Debug)]
+struct Said {
+    agent: u8,
+    tool: u8,
+    amount: u8,
+    item: u8,
+    key: Option<u8>,
+    cost: Option<u8>,
+    dry: bool,
+}
+
+fn any_said() -> impl Strategy<Value = Said> {
+    let key = prop::option::weighted(0.6, 0..3_u8);
+    let cost = prop::option::weighted(0.2, 0..9_u8);
+    let agent = prop_oneof![3 => Just(0_u8), 2 => Just(1), 1 => Just(2)];
+    (agent, 0..7_u8, 1..7_u8, 0..4_u8, key, cost, prop::bool::weighted(0.05)).prop_map(
+        |(agent, tool, amount, item, key, cost, dry)| Said { agent, tool, amount, item, key, cost, dry },
+    )
+}
+
 fn any_step() -> impl Strategy<Value = Step> {
     let leaves = prop::sample::select(vec![Leaves::Nothing, Leaves::Reads]);
     let crash = prop::sample::select(vec![Crash::BeforeFlush, Crash::AfterFlush, Crash::Busy, Crash::Full]);
-    let few = || prop::option::weighted(0.6, 0..3_u8);
     prop_oneof![
-        24 => (0..3_u8, 0..7_u8, 1..7_u8, 0..3_u8, few(), prop::option::weighted(0.2, 0..9_u8), prop::bool::weighted(0.1))
-            .prop_map(|(agent, tool, amount, item, key, said, dry)| Step::Judge { agent, tool, amount, item, key, said, dry }),
+        20 => any_said().prop_map(Step::Judge),
+        20 => any_said().prop_map(Step::Run),
+        2 => any_said().prop_map(Step::Loop),
         24 => any::<u8>().prop_map(Step::Commit),
-        4 => any::<u8>().prop_map(Step::Again),
+        8 => any::<u8>().prop_map(Step::Again),
         22 => any::<u8>().prop_map(Step::Dispatch),
         18 => (any::<u8>(), prop::sample::select(Ending::ALL.to_vec()), 0..9_u8)
             .prop_map(|(which, ending, took)| Step::Answer { which, ending, took }),
-        3 => (0..5_u8, leaves).prop_map(|(scope, leaves)| Step::Stop { scope, leaves }),
-        4 => (0..5_u8).prop_map(Step::Resume),
+        2 => (0..5_u8, leaves).prop_map(|(scope, leaves)| Step::Stop { scope, leaves }),
+        6 => any::<u8>().prop_map(Step::Resume),
         4 => (any::<u8>(), any::<bool>()).prop_map(|(which, happened)| Step::Resolve { which, happened }),
         6 => prop_oneof![4 => 0..3_u16, 2 => 5..40_u16, 1 => 1_700..4_000_u16].prop_map(Step::Pass),
         1 => (0..600_u16).prop_map(Step::PutBack),
@@ -131,7 +148,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (0..3_u8).prop_map(Step::EndSession),
         1 => any::<u8>().prop_map(Step::Reopen),
         3 => crash.prop_map(Step::Fail),
-        3 => Just(Step::Mend),
+        8 => Just(Step::Mend),
         2 => any::<u8>().prop_map(|flushed| Step::Restart { flushed }),
     ]
 }
@@ -268,6 +285,8 @@ struct World {
     /// What each account was seen to be capped at.
     caps: HashMap<Account, (Amount, bool)>,
     offer: Offer,
+    /// What has come about so far, so that it can be seen that it does.
+    seen: BTreeMap<String, usize>,
 }
 
 /// What somebody who has only the history knows of one allowed call.
@@ -297,7 +316,12 @@ impl World {
             overrun: BTreeSet::new(),
             caps: HashMap::new(),
             offer: Offer::Accepted(Arc::new(Definition::read(&definition).unwrap())),
+            seen: BTreeMap::new(),
         }
+    }
+
+    fn saw(&mut self, what: &str) {
+        *self.seen.entry(what.to_owned()).or_default() += 1;
     }
 
     fn engine(&self) -> Arc<Engine> {
@@ -336,22 +360,32 @@ impl World {
             assert_eq!(&*replay.text, format!("answer of {}", replay.of));
             let ran = self.sent.iter().find(|sent| sent.intent.call == replay.of).unwrap();
             assert_eq!((&ran.intent.agent, &ran.intent.action), (&call.agent, &call.action));
+            self.saw("replay");
         }
         self.judged.push(Judged { proposal, verdict, now });
     }
 
     fn keep(&mut self, Judged { proposal, verdict, now }: Judged) {
         let Verdict { decision, changes } = verdict;
+        if let Decision::Deny(denial) = &decision {
+            self.saw(denial.reason.code().as_str());
+        }
         match decision {
             Decision::Allow(Allowed::Read(grant)) => self.allow(grant, changes, now, Held::Read),
             Decision::Allow(Allowed::Effect(grant)) => self.allow(grant, changes, now, Held::Effect),
-            Decision::Deny(_) if changes.stop.is_some() => self.stop(changes),
+            Decision::Deny(_) if changes.stop.is_some() => {
+                self.saw("trip");
+                self.stop(changes);
+            }
             // A refusal stands whether or not its record is kept; a plan runs nothing.
             Decision::Deny(_) | Decision::Plan(_) | Decision::Replay(_) => {
                 drop(self.commit::<Queued>(changes))
             }
             // The call waits for the other, and is judged again when that one has landed.
-            Decision::Join(_) => self.proposals.push(proposal),
+            Decision::Join(_) => {
+                self.saw("join");
+                self.proposals.push(proposal);
+            }
             Decision::Ask(_) => panic!("nobody is asked here"),
         }
     }
@@ -364,8 +398,19 @@ impl World {
         held: impl FnOnce(Permit<D>) -> Held,
     ) {
         let mut intent = changes.intent.clone().unwrap();
-        let Ok(receipt) = self.commit::<D>(changes) else { return };
+        let receipt = match self.commit::<D>(changes) {
+            Ok(receipt) => receipt,
+            Err(StoreError::Conflict(broken)) => return self.saw(&broken.to_string()),
+            Err(_) => return self.saw("not kept"),
+        };
+        if receipt.call() != Some(intent.call) {
+            panic!("another call's receipt");
+        }
+        let meant = intent.session;
         receipt.place(&mut intent);
+        if meant != intent.session {
+            self.saw("moved into another session");
+        }
         for hold in &intent.holds {
             let engine = self.engine();
             if let Some(budget) = engine.policy().budget(&hold.account.budget) {
@@ -406,7 +451,7 @@ impl World {
             let outcome = Outcome::without_result(Ending::NotSent, "it lapsed");
             let changes = self.engine().settle(&intent, &outcome, None, self.now);
             drop(self.commit::<Queued>(changes));
-            return;
+            return self.saw("lapsed");
         }
         // From here on the first byte has left.
         for stop in &self.stops {
@@ -461,7 +506,8 @@ impl World {
         let outcome = Outcome {
             note: None,
             bytes: sent_anything.then_some(text.len()),
-            digest: sent_anything.then(|| secret().digest([text.as_bytes()])),
+            // The same for every call, so that a row of the same call is a loop.
+            digest: sent_anything.then(|| secret().digest([ending.as_str().as_bytes()])),
             kept: (sent_anything && intent.claim.is_some()).then(|| Kept::Text(text.as_str().into())),
             ..Outcome::without_result(ending, "")
         };
@@ -477,6 +523,10 @@ impl World {
             Level::Delete => self.commit::<Durable>(changes).map(drop),
             Level::Read | Level::Write | Level::Execute => self.commit::<Queued>(changes).map(drop),
         };
+        if !overrun.is_empty() {
+            self.saw("overrun");
+        }
+        self.saw(ending.as_str());
         self.overrun.extend(overrun);
         // The same message a second time changes nothing.
         if kept.is_ok() {
@@ -486,30 +536,47 @@ impl World {
         }
     }
 
+    fn propose(&mut self, said: &Said) {
+        let agent = AGENTS[usize::from(said.agent)];
+        let arguments = Object::from([
+            ("amount", Json::from(i64::from(said.amount))),
+            ("item", Json::from(i64::from(said.item))),
+        ]);
+        let cost = said.cost.map(|cost| ("usd".parse().unwrap(), Amount::whole(cost.into())));
+        let proposal = Proposal {
+            agent: agent.parse().unwrap(),
+            client: format!("client-{agent}").parse().unwrap(),
+            session: None,
+            action: TOOLS[usize::from(said.tool)].parse().unwrap(),
+            arguments,
+            meta: Object::new(),
+            mode: if said.dry { Mode::DryRun(DryRun::Validate) } else { Mode::Live },
+            key: said.key.map(|key| format!("key {key}").into()),
+            cost: cost.into_iter().collect(),
+        };
+        self.proposals.push(proposal.clone());
+        self.judge(proposal);
+    }
+
     fn apply(&mut self, step: Step) {
         match step {
-            Step::Judge { agent, tool, amount, item, key, said, dry } => {
-                let agent = AGENTS[usize::from(agent)];
-                let arguments = Object::from([
-                    ("amount", Json::from(i64::from(amount))),
-                    ("item", Json::from(i64::from(item))),
-                ]);
-                let proposal = Proposal {
-                    agent: agent.parse().unwrap(),
-                    client: format!("client-{agent}").parse().unwrap(),
-                    session: None,
-                    action: TOOLS[usize::from(tool)].parse().unwrap(),
-                    arguments,
-                    meta: Object::new(),
-                    mode: if dry { Mode::DryRun(DryRun::Validate) } else { Mode::Live },
-                    key: key.map(|key| format!("key {key}").into()),
-                    cost: said
-                        .map(|said| ("usd".parse().unwrap(), Amount::whole(said.into())))
-                        .into_iter()
-                        .collect(),
-                };
-                self.proposals.push(proposal.clone());
-                self.judge(proposal);
+            Step::Judge(said) => self.propose(&said),
+            Step::Run(said) => {
+                self.propose(&said);
+                for step in [Step::Commit(0), Step::Dispatch(0)] {
+                    self.apply(step);
+                    self.look();
+                }
+            }
+            Step::Loop(said) => {
+                for step in [Step::Run(said), Step::Answer { which: 0, ending: Ending::Succeeded, took: 1 }]
+                    .into_iter()
+                    .cycle()
+                    .take(12)
+                {
+                    self.apply(step);
+                    self.look();
+                }
             }
             Step::Commit(which) => {
                 if let Some(judged) = take(&mut self.judged, which) {
@@ -545,7 +612,11 @@ impl World {
                 self.stop(decide::stop(stop, self.now));
             }
             Step::Resume(scope) => {
-                let scope: placet_engine::stop::Scope = SCOPES[usize::from(scope)].parse().unwrap();
+                // Mostly one that holds, also one of a trip.
+                let all = ready(self.store.load(&Needs { stops: true, ..Needs::default() }));
+                let held = all.ok().and_then(|all| all.stops.into_iter().next()).map(|stop| stop.scope);
+                let named = SCOPES[usize::from(scope) % SCOPES.len()].parse().unwrap();
+                let scope = held.filter(|_| scope > 40).unwrap_or(named);
                 // From now on nobody promises that it holds, whether or not the store could end it.
                 self.stops.retain(|stop| stop.scope != scope);
                 drop(self.commit::<Durable>(decide::resume(scope, "a person", "looked", self.now)));
@@ -556,13 +627,10 @@ impl World {
                 let Some(sent) = self.sent.get(at) else { return };
                 let Ok(Some(intent)) = ready(self.store.open_intent(sent.intent.call)) else { return };
                 // Refused by the store if it is under way.
-                drop(self.commit::<Durable>(decide::resolve(
-                    &intent,
-                    happened,
-                    "a person",
-                    "it says so",
-                    self.now,
-                )));
+                let changes = decide::resolve(&intent, happened, "a person", "it says so", self.now);
+                if self.commit::<Durable>(changes).is_ok() {
+                    self.saw("resolved");
+                }
             }
             Step::Pass(seconds) => {
                 let by = Duration::from_secs(seconds.into());
@@ -599,6 +667,7 @@ impl World {
                 let never_sent = ready(self.store.mend()).unwrap();
                 self.follow();
                 for intent in never_sent {
+                    self.saw("never sent");
                     assert!(!self.sent.iter().any(|sent| sent.intent.call == intent.call));
                     drop(self.commit::<Queued>(decide::not_sent(&intent, self.now)));
                 }
@@ -608,6 +677,7 @@ impl World {
                 (self.judged, self.permits, self.flights) = (Vec::new(), Vec::new(), Vec::new());
                 self.latch = Generations::default();
                 for intent in &left_open {
+                    self.saw("found open at a start");
                     self.commit::<Durable>(decide::recover(intent, self.now)).unwrap();
                 }
                 self.follow();
@@ -630,6 +700,13 @@ impl World {
         let history = self.store.history();
         let calls = allowed(&history);
         for (call, known) in &calls {
+            for hold in &known.intent.holds {
+                let session = hold.account.session;
+                assert!(
+                    session.is_none_or(|session| session == known.intent.session),
+                    "{call} holds of another session's account: {session:?}"
+                );
+            }
             let finals =
                 known.endings.iter().filter(|ending| ending.is_final() && **ending != Ending::NotSent);
             assert!(finals.count() <= 1, "{call} ended as {:?}", known.endings);
@@ -666,13 +743,11 @@ impl World {
             for record in &changes.records {
                 let Some(call) = record.call else { continue };
                 let (allowed, ended) = said.entry(call).or_default();
-                match record.kind {
-                    Kind::Intent => *allowed += 1,
-                    Kind::Outcome => {
-                        assert!(*allowed > 0, "{call} ends before it was allowed");
-                        *ended += 1;
-                    }
-                    _ => {}
+                if record.kind == Kind::Intent {
+                    *allowed += 1;
+                } else if record.kind == Kind::Outcome {
+                    assert!(*allowed > 0, "{call} ends before it was allowed");
+                    *ended += 1;
                 }
             }
         }
@@ -691,11 +766,8 @@ fn allowed(history: &[Changes]) -> BTreeMap<CallId, Known1<'_>> {
             calls.entry(intent.call).or_insert(Known1 { intent, endings: Vec::new() }).intent = intent;
         }
         if let Some(settled) = &changes.settled {
-            calls
-                .get_mut(&settled.call)
-                .expect("it was allowed before it ended")
-                .endings
-                .push(settled.ending);
+            // Nothing ends that was not allowed.
+            calls.get_mut(&settled.call).unwrap().endings.push(settled.ending);
         }
     }
     calls
@@ -763,8 +835,10 @@ fn took(changes: &Changes, intent: &Intent, measure: &Measure, was_unknown: bool
     amount.map(|amount| amount.0)
 }
 
+/// One of them: mostly the latest, so that calls come through, and sometimes an old one.
 fn take<T>(all: &mut Vec<T>, which: u8) -> Option<T> {
-    if all.is_empty() { None } else { Some(all.remove(usize::from(which) % all.len())) }
+    let last = all.len().checked_sub(1)?;
+    Some(all.remove(if which < 160 { last } else { usize::from(which) % all.len() }))
 }
 
 fn rounds() -> u32 {
@@ -780,9 +854,8 @@ fn nothing_that_must_never_be_ever_is() {
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("model-failures"))),
         ..ProptestConfig::default()
     };
-    let (mut dispatched, mut steps_taken) = (0, 0);
     let mut runner = proptest::test_runner::TestRunner::new(config);
-    let totals = std::cell::Cell::new((0_usize, 0_usize));
+    let seen = std::cell::RefCell::new(BTreeMap::<String, usize>::new());
     let result = runner.run(&prop::collection::vec(any_step(), 1..120), |steps| {
         let mut world = World::new(engines.clone());
         let count = steps.len();
@@ -793,13 +866,53 @@ fn nothing_that_must_never_be_ever_is() {
         // Whatever is under way when a process ends is unknown in the next.
         world.apply(Step::Restart { flushed: u8::MAX });
         world.look();
-        let (sent, steps) = totals.get();
-        totals.set((sent + world.sent.len(), steps + count));
+        let mut seen = seen.borrow_mut();
+        for (what, count) in
+            [("steps".to_owned(), count), ("sent".to_owned(), world.sent.len())].into_iter().chain(world.seen)
+        {
+            *seen.entry(what).or_default() += count;
+        }
         Ok(())
     });
-    (dispatched, steps_taken) = (dispatched + totals.get().0, steps_taken + totals.get().1);
-    println!("{} rounds, {steps_taken} steps, {dispatched} calls sent", rounds());
     if let Err(failure) = result {
         panic!("{failure}");
     }
+    let seen = seen.into_inner();
+    println!("{} rounds: {seen:?}", rounds());
+    // A model in which nothing comes about proves nothing.
+    if rounds() >= 1_000 {
+        for what in COMES_ABOUT {
+            assert!(seen.contains_key(what), "`{what}` never came about");
+        }
+    }
 }
+
+/// What comes about in a thousand rounds.
+const COMES_ABOUT: [&str; 26] = [
+    "sent",
+    "lapsed",
+    "replay",
+    "join",
+    "trip",
+    "overrun",
+    "resolved",
+    "never sent",
+    "not kept",
+    "found open at a start",
+    "moved into another session",
+    "succeeded",
+    "failed",
+    "unknown",
+    "stopped",
+    "not_granted",
+    "budget_spent",
+    "loop_stopped",
+    "key_missing",
+    "key_reused",
+    "already_done",
+    "outcome_unknown",
+    "no stop covers the call",
+    "stop, policy and catalogue are as they were when it was decided",
+    "nobody has claimed the key",
+    "the budget has enough left",
+];

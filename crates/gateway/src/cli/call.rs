@@ -26,6 +26,9 @@ pub(super) struct Arguments {
     /// The client whose credential is used; may be left out where this account has one
     #[arg(long, value_name = "NAME")]
     client: Option<String>,
+    /// A key of your own: proposed again under it, the call is not made again
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
     /// Say what would happen, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -85,6 +88,9 @@ fn call(arguments: &Arguments) -> Result<Exit, Exit> {
     if arguments.dry_run {
         // Nothing that a server offers today can say what it would do; whether it would be allowed, we can.
         meta.insert("dev.placet/dry_run", "validate");
+    }
+    if let Some(key) = &arguments.key {
+        meta.insert("dev.placet/key", key.as_str());
     }
     let mut params = Object::from([("name", Json::from(action.tool.as_str())), ("arguments", parameters)]);
     if !meta.is_empty() {

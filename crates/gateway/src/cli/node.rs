@@ -5,7 +5,7 @@ use std::io::Write as _;
 use clap::{Args, Subcommand};
 use placet_engine::json::Json;
 
-use super::{Exit, PlaceArguments, complain, operator, say};
+use super::{Exit, PlaceArguments, complain, operator, orders, say};
 use crate::node::{self, NodeError, operator::tell};
 
 #[derive(Args, Debug)]
@@ -29,6 +29,14 @@ enum Command {
         #[command(flatten)]
         place: PlaceArguments,
     },
+    /// Follow the calendar again, after a jump that was not followed
+    AcceptClock {
+        /// Why it is right now
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[command(flatten)]
+        place: PlaceArguments,
+    },
     /// Serve in this process until told to end
     Run {
         #[command(flatten)]
@@ -40,6 +48,15 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     match &arguments.command {
         Command::Status { place, json } => status(place, *json),
         Command::Stop { place } => end(place),
+        Command::AcceptClock { reason, place } => {
+            match orders::give(place, "accept_clock", [("reason", Json::from(reason.as_str()))]) {
+                Ok(_) => {
+                    say("the calendar is followed");
+                    Exit::Done
+                }
+                Err(exit) => exit,
+            }
+        }
         Command::Run { place } => serve(place),
     }
 }
@@ -71,8 +88,15 @@ fn status(place: &PlaceArguments, json: bool) -> Exit {
         Some(Json::Null) | None => "no".to_owned(),
         Some(other) => other.compact(),
     };
-    for key in ["version", "pid", "config", "state", "clients", "stopped"] {
-        if !say(&format!("{key:8} {}", text(key))) {
+    for key in ["version", "pid", "config", "state", "clients", "stopped", "clock"] {
+        // A clock that is followed is nothing to speak of.
+        if (key != "clock" || status.get(key).is_some()) && !say(&format!("{key:8} {}", text(key))) {
+            return Exit::Done;
+        }
+    }
+    for stop in status.get("stops").and_then(Json::as_array).unwrap_or_default() {
+        let stop = stop.as_str().unwrap_or_default();
+        if !say(&format!("stop     {}", placet_engine::diagnostic::inert(stop))) {
             break;
         }
     }

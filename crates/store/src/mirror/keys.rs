@@ -4,7 +4,7 @@
 //! Between such a look and the claim another call may have claimed the key, finished, and been put away; so a
 //! claim says how many had been put away when the look was made, and those since then are looked through here.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use placet_engine::{
     call::Digest,
@@ -128,6 +128,25 @@ impl Keys {
         }
     }
 
+    /// Lets go of the oldest results if they take too much room, in a store that has nowhere to put them; that
+    /// there was one is remembered.
+    pub(crate) fn shed(&mut self) {
+        while self.result_bytes > RESULT_BYTES {
+            let Some((key, _)) = self.finished.pop_front() else { return };
+            if let Some(Progress::Done(kept)) = self.known.get_mut(&key).map(|claimed| &mut claimed.progress)
+            {
+                self.result_bytes = self.result_bytes.saturating_sub(bytes(kept));
+                *kept = Kept::TooLarge;
+            }
+        }
+        // A key that is claimed again and again stands there each time.
+        if self.finished.len() > 2 * self.known.len() + FINISHED {
+            let mut seen = HashSet::new();
+            let latest: Vec<_> = self.finished.drain(..).rev().filter(|(key, _)| seen.insert(*key)).collect();
+            self.finished.extend(latest.into_iter().rev());
+        }
+    }
+
     /// Goes on after `before`, which is no longer looked at: whoever looked for a key in its time must look again,
     /// since what was finished then may be on disk only.
     pub(crate) fn go_on_after(&mut self, before: &Self) {
@@ -229,6 +248,25 @@ mod tests {
             keys.result_bytes,
             keys.len()
         );
+    }
+
+    #[test]
+    fn a_store_that_cannot_put_results_away_sheds_the_oldest() {
+        let mut keys = Keys::default();
+        for n in 0..300 {
+            finish_with(&mut keys, n, &"x".repeat(64 << 10), n);
+            keys.shed();
+        }
+        assert!(keys.result_bytes <= RESULT_BYTES, "{}", keys.result_bytes);
+        assert_eq!(keys.len(), 300, "that they are done is not forgotten");
+        let kept = |n| keys.get(&key(n)).map(|claimed| claimed.progress.clone());
+        assert_eq!(kept(0), Some(Progress::Done(Kept::TooLarge)));
+        assert!(matches!(kept(299), Some(Progress::Done(Kept::Text(_)))));
+        for n in 0..20_000 {
+            finish_with(&mut keys, 7, "again", 300 + n);
+            keys.shed();
+        }
+        assert!(keys.finished.len() <= 2 * 300 + FINISHED, "{}", keys.finished.len());
     }
 
     #[test]

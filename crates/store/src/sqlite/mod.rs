@@ -321,7 +321,7 @@ impl Store for Sqlite {
             return Err(StoreError::TooLarge(text.len()));
         }
         let (done, written) = oneshot::channel();
-        let (written, receipt, _freed) = {
+        let (written, receipt, freed) = {
             let mut inner = self.inner.lock();
             // Once more, under the lock under which it is mended.
             self.usable()?;
@@ -358,10 +358,16 @@ impl Store for Sqlite {
             let freed = (std::mem::take(&mut changes.require), std::mem::take(&mut changes.records));
             let lines = freed.1.iter().zip(texts).map(|(record, text)| Line::new(record, text)).collect();
             queue
-                .send(Job::Write(Write { changes, session, lines, done: D::ON_DISK.then_some(done) }))
+                .send(Job::Write(Box::new(Write {
+                    changes,
+                    session,
+                    lines,
+                    done: D::ON_DISK.then_some(done),
+                })))
                 .map_err(|_| self.spoil("its writer is gone"))?;
             (written, receipt, freed)
         };
+        drop(freed);
         if D::ON_DISK {
             match written.await {
                 Ok(Ok(())) => {}

@@ -46,7 +46,7 @@ const CHECKPOINT_EVERY: usize = 4_096;
 #[derive(Debug)]
 pub(super) enum Job {
     /// Changes on their way to disk.
-    Write(Write),
+    Write(Box<Write>),
     /// Open the database afresh, if it can be trusted.
     Mend(oneshot::Sender<Result<Mended, String>>),
 }
@@ -153,7 +153,7 @@ impl Writer {
             let mut mend = None;
             while let Some(job) = next {
                 match job {
-                    Job::Write(write) => group.push(write),
+                    Job::Write(write) => group.push(*write),
                     Job::Mend(done) => {
                         mend = Some(done);
                         break;

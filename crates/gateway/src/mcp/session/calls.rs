@@ -106,6 +106,7 @@ impl<S: Store> Session<S> {
             let listed = match self.listing(child).await {
                 Ok(listed) => listed,
                 Err(why) => {
+                    self.still_asked(input);
                     return self.unjudged(asked, "tools/call", DenyReason::UpstreamUnavailable(why)).await;
                 }
             };
@@ -147,6 +148,7 @@ impl<S: Store> Session<S> {
                 return self.reply(asked, shape, &name, reply).await;
             }
         }
+        self.still_asked(input);
         let why = DenyReason::UpstreamUnavailable(RESTLESS.to_owned());
         self.unjudged(asked, "tools/call", why).await;
     }
@@ -205,11 +207,13 @@ impl<S: Store> Session<S> {
     fn unanswered(&self, input: Option<Input>, answer: &Answer<Response>) {
         match answer {
             Answer::Ran(_) | Answer::Replayed(..) | Answer::Unknown => {}
-            Answer::Refused(_) | Answer::Waiting(_) | Answer::Planned(_) => {
-                if let Some(input) = input {
-                    self.state.lock().inputs.ask(input);
-                }
-            }
+            Answer::Refused(_) | Answer::Waiting(_) | Answer::Planned(_) => self.still_asked(input),
+        }
+    }
+
+    fn still_asked(&self, input: Option<Input>) {
+        if let Some(input) = input {
+            self.state.lock().inputs.ask(input);
         }
     }
 

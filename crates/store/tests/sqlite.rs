@@ -672,7 +672,7 @@ async fn too_many_calls_are_told_so_while_stops_and_outcomes_are_taken() {
         }
         assert!(taken < 10_000, "there is no bound");
     };
-    assert_eq!((refused, taken), (StoreError::Busy, 1_024));
+    assert_eq!((refused, taken), (StoreError::Busy, 4_096));
     let late = [halt_all("ana", "look first", 0), ended(1, Ending::Succeeded)].map(|changes| {
         let store = Arc::clone(&store);
         tokio::spawn(async move { store.commit::<Durable>(changes).await.map(drop) })

@@ -321,7 +321,7 @@ impl Store for Sqlite {
             return Err(StoreError::TooLarge(text.len()));
         }
         let (done, written) = oneshot::channel();
-        let (written, receipt, _freed) = {
+        let (written, receipt, freed) = {
             let mut inner = self.inner.lock();
             // Once more, under the lock under which it is mended.
             self.usable()?;
@@ -367,6 +367,7 @@ impl Store for Sqlite {
                 .map_err(|_| self.spoil("its writer is gone"))?;
             (written, receipt, freed)
         };
+        drop(freed);
         if D::ON_DISK {
             match written.await {
                 Ok(Ok(())) => {}

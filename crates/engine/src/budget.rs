@@ -147,10 +147,11 @@ pub fn charge(hold: &Hold, became: Became, actual: Option<Amount>) -> Charge {
         (Measure::Errors, Ending::Succeeded) => charge.clear = true,
         (Measure::Errors, Ending::Failed | Ending::Unknown) => charge.spend = Amount::ONE,
         (_, Ending::Unknown) => charge.spend = hold.amount,
-        (
-            Measure::Calls | Measure::Bytes | Measure::Time | Measure::Cost(_),
-            Ending::Succeeded | Ending::Failed,
-        ) => {
+        // Nobody waits longer than the deadline that was held; what is measured beyond it is the measuring.
+        (Measure::Time, Ending::Succeeded | Ending::Failed) => {
+            charge.spend = actual.unwrap_or(hold.amount).min(hold.amount);
+        }
+        (Measure::Calls | Measure::Bytes | Measure::Cost(_), Ending::Succeeded | Ending::Failed) => {
             charge.spend = actual.unwrap_or(hold.amount);
             charge.close = charge.spend > hold.amount;
         }

@@ -344,6 +344,7 @@ impl<S: Store> Gate<S> {
         };
         // Calls that were judged at once may each have meant to begin a session; the store says which one it is.
         receipt.place(&mut intent);
+        airborne.place(intent.session);
         #[expect(clippy::disallowed_methods, reason = "this is the gate")]
         let permit = Permit::new(grant, receipt).map_err(|_| bug())?;
         let began = self.clock.now().boot;

@@ -89,8 +89,11 @@ impl Latch {
     pub fn close(&self, stop: Stop) {
         {
             let mut closed = self.closed.lock();
+            let known = closed.iter().find(|known| known.stop.scope == stop.scope);
+            // One that leaves more does not loosen one that stands.
+            let leaves = known.map_or(stop.leaves, |known| known.stop.leaves.min(stop.leaves));
             closed.retain(|known| known.stop.scope != stop.scope);
-            closed.push(Closed { stop, kept: false });
+            closed.push(Closed { stop: Stop { leaves, ..stop }, kept: false });
         }
         self.wait();
     }

@@ -15,6 +15,7 @@ use std::{
 use parking_lot::Mutex;
 use placet_engine::{
     call::{Call, CallId},
+    session::SessionId,
     stop::{Coordinates, Stop},
     time::Timestamp,
 };
@@ -30,7 +31,7 @@ pub(super) struct Flights {
 #[derive(Debug)]
 pub(super) struct Flight {
     call: Arc<Call>,
-    about: Coordinates,
+    about: Mutex<Coordinates>,
     since: Timestamp,
     landed: watch::Sender<Option<Landing>>,
     fate: watch::Sender<AfterStop>,
@@ -118,7 +119,7 @@ impl Flights {
     ) -> Airborne {
         let flight = Arc::new(Flight {
             call: Arc::clone(call),
-            about,
+            about: Mutex::new(about),
             since,
             landed: watch::Sender::new(None),
             fate: watch::Sender::new(AfterStop::Drain),
@@ -152,7 +153,7 @@ impl Flights {
     /// The calls that a stop covers; they learn what is to become of them.
     pub(super) fn stopped(&self, stop: &Stop, after: AfterStop) -> Vec<Out> {
         let out = self.out.lock();
-        let mut covered: Vec<_> = out.values().filter(|flight| stop.covers(&flight.about)).collect();
+        let mut covered: Vec<_> = out.values().filter(|flight| stop.covers(&flight.about.lock())).collect();
         covered.sort_by_key(|flight| (flight.since, flight.call.id));
         covered
             .into_iter()
@@ -179,6 +180,11 @@ pub(super) struct Airborne {
 }
 
 impl Airborne {
+    /// In which session its intent is kept, which may be another than was meant.
+    pub(super) fn place(&self, session: SessionId) {
+        self.flight.about.lock().session = Some(session);
+    }
+
     /// By which it hears that it is to be given up.
     pub(super) fn leash(&self) -> Leash {
         Leash(Some(self.flight.fate.subscribe()))

@@ -97,8 +97,9 @@ pub(super) struct Writer {
     pub(super) health: Arc<Health>,
     since_checkpoint: usize,
     flush: Flush,
-    /// Since when something that is written is not flushed.
+    /// Since when something that is written is not flushed, and how many commits that is.
     unflushed: Option<Instant>,
+    behind: u64,
     latest: Timestamp,
     /// Calls whose intent was said not to be kept, so that nothing was sent. Whether it is on disk is not known.
     refused: HashSet<CallId>,
@@ -124,6 +125,7 @@ impl Writer {
             since_checkpoint,
             flush: Flush::Disk,
             unflushed: None,
+            behind: 0,
             latest,
             refused: HashSet::new(),
         }
@@ -191,7 +193,10 @@ impl Writer {
         self.since_checkpoint += group.len();
         self.waiting.fetch_sub(group.len(), Ordering::Relaxed);
         if written.is_ok() {
-            self.flushed.fetch_add(group.len() as u64, Ordering::Release);
+            self.behind += group.len() as u64;
+            if self.unflushed.is_none() {
+                self.has_flushed();
+            }
             if !self.refused.is_empty() {
                 for intent in group.iter().filter_map(|write| write.changes.intent.as_ref()) {
                     self.refused.remove(&intent.call);
@@ -260,6 +265,12 @@ impl Writer {
         Ok(())
     }
 
+    /// All that is written is on disk.
+    fn has_flushed(&mut self) {
+        self.unflushed = None;
+        self.flushed.fetch_add(std::mem::take(&mut self.behind), Ordering::Release);
+    }
+
     /// Flushes what nobody waits for.
     fn catch_up(&mut self) {
         self.unflushed = None;
@@ -268,8 +279,9 @@ impl Writer {
         }
         // The log is flushed whole, by whatever is written to it.
         let flushed = self.set(Flush::Disk).and_then(|()| rows::mark_calendar(&self.connection, self.latest));
-        if let Err(error) = flushed {
-            self.fail("flushing it", &error);
+        match flushed {
+            Ok(_) => self.has_flushed(),
+            Err(error) => drop(self.fail("flushing it", &error)),
         }
     }
 
@@ -293,7 +305,7 @@ impl Writer {
                 .and_then(|_| rows::mark_calendar(&self.connection, self.latest));
             match tidied {
                 Ok(_) => {
-                    self.unflushed = None;
+                    self.has_flushed();
                     self.checkpoint();
                 }
                 Err(error) => drop(self.fail("clearing it up", &error)),
@@ -338,7 +350,7 @@ impl Writer {
         let has_finished_keys = rows::has_finished_keys(&fresh).map_err(text)?;
         self.connection = fresh;
         self.flush = Flush::Disk;
-        self.unflushed = None;
+        (self.unflushed, self.behind) = (None, 0);
         self.since_checkpoint = 0;
         self.look_for_space();
         Ok(Mended { mirror, never_sent, has_finished_keys })

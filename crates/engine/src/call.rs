@@ -24,7 +24,7 @@ pub struct CallId([u8; 12]);
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 impl CallId {
-    /// An identifier from 96 random bits.
+    /// An identifier from 96 bits, of which whoever draws it makes at least 64 unguessable.
     pub fn from_random(bytes: [u8; 12]) -> Self {
         Self(bytes)
     }

@@ -33,7 +33,7 @@ use placet_engine::{
     record::{Kind, Record},
     session::{History, SessionKey},
     state::{Advance, Changes, Ending, Intent, Known, Needs, Remembered, StopChange},
-    time::BootInstant,
+    time::{BootInstant, Timestamp},
     tool::Offer,
 };
 use placet_store::{Store, StoreError};
@@ -203,7 +203,7 @@ impl<S: Store> Gate<S> {
             (Offer::Accepted(_), Some(problem)) => Offer::Misfit(problem.as_str().into()),
             (offer, _) => offer,
         };
-        let call = Arc::new(Call::new(draw(), proposal, &self.key));
+        let call = Arc::new(Call::new(draw(self.clock.now().wall), proposal, &self.key));
         let answer = self.answer(&call, &offer, upstream).await;
         let engine = self.engine.load();
         Reply {
@@ -562,13 +562,18 @@ enum Undone {
     Store(StoreError),
 }
 
-/// A new identifier. Without randomness there is none, and without one nothing is judged.
-fn draw() -> CallId {
+/// A new identifier: the second in which it is drawn, and 64 random bits. What is drawn together lies together in the
+/// store's files; a call that wrote to a page of its own in each table would make them slower the more they hold.
+///
+/// Without randomness there is none, and without one nothing is judged.
+fn draw(now: Timestamp) -> CallId {
+    let seconds = u32::try_from(now.0 / 1_000_000 % (1 << 32)).unwrap_or(0).to_be_bytes();
     let mut bytes = [0; 12];
     #[expect(
         clippy::expect_used,
         reason = "a system without randomness cannot make unguessable identifiers"
     )]
     getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    bytes.iter_mut().zip(seconds).for_each(|(to, from)| *to = from);
     CallId::from_random(bytes)
 }

@@ -63,7 +63,7 @@ pub struct Sqlite {
     writer: Option<JoinHandle<()>>,
     key: DigestKey,
     epoch: Epoch,
-    _lock: File,
+    lock: File,
 }
 
 #[derive(Debug)]
@@ -241,8 +241,7 @@ impl Sqlite {
         let inner = Mutex::new(Inner { mirror, queue: Some(queue), keys_on_disk });
         let (look, writer) = (Mutex::new(look), Some(writer));
         let mending = tokio::sync::Mutex::default();
-        let store =
-            Sqlite { inner, look, mending, waiting, flushed, health, writer, key, epoch, _lock: lock };
+        let store = Sqlite { inner, look, mending, waiting, flushed, health, writer, key, epoch, lock };
         Ok(Opened { store, left_open })
     }
 
@@ -277,6 +276,9 @@ impl Sqlite {
             // The writer catches its own failures; a panic there has poisoned nothing that still matters.
             drop(writer.join());
         }
+        // Let go of by word and not only by closing: a child that another thread has just forked holds the same open
+        // file until it has become its program.
+        self.lock.unlock().unwrap_or_default();
     }
 
     fn spoil(&self, why: &str) -> StoreError {

@@ -1,7 +1,7 @@
 //! The gate over what is remembered: the same call twice, stops while calls are out, a store that fails and works
 //! again, in one's own program and without a process to kill.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on should say so and end")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and end")]
 
 use std::{
     sync::{

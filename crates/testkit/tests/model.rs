@@ -268,6 +268,8 @@ struct World {
     strict: bool,
     store: Crashing,
     now: Now,
+    /// How far the calendar had come before somebody put it back.
+    furthest: Timestamp,
     next: u64,
     judged: Vec<Judged>,
     proposals: Vec<Proposal>,
@@ -305,6 +307,7 @@ impl World {
             strict: false,
             store: Crashing::default(),
             now: Now { wall: Timestamp(1_795_340_096_000_000), boot: BootInstant::default() },
+            furthest: Timestamp(0),
             next: 0,
             judged: Vec::new(),
             proposals: Vec::new(),
@@ -487,9 +490,10 @@ impl World {
                 [Ending::Unknown, Ending::Failed] => true,
                 _ => false,
             };
-            // One that is over may lapse; one that is not never does.
+            // One that is over may lapse; one that is not never does. What has lapsed may have been claimed anew
+            // and let go of, so it stays lapsed when the calendar is put back (a node's own clock never goes back).
             let over = matches!(endings.last(), Some(Ending::Succeeded | Ending::Failed));
-            let lapsed = over && intent.at >= first.until;
+            let lapsed = over && intent.at.max(self.furthest) >= first.until;
             assert!(
                 freed || lapsed,
                 "{} under the key of {}, which was sent at {} and is {endings:?}",
@@ -559,6 +563,7 @@ impl World {
     }
 
     fn apply(&mut self, step: Step) {
+        self.furthest = self.furthest.max(self.now.wall);
         match step {
             Step::Judge(said) => self.propose(&said),
             Step::Run(said) => {

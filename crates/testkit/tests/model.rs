@@ -5,8 +5,8 @@
 //! at any point between two of these. After every step it is looked at by somebody who has only the history: what
 //! was sent, and what is on disk.
 //!
-//! `PLACET_MODEL_ROUNDS` says how many rounds; one that fails prints its steps, shrunk, and is kept beside this
-//! file to be run first from then on.
+//! `PLACET_MODEL_ROUNDS` says how many rounds, `PLACET_MODEL_SEED` from which seed; one that fails prints its
+//! steps, shrunk, and is kept beside this file to be run first from then on.
 
 #![expect(
     clippy::indexing_slicing,
@@ -51,7 +51,10 @@ use placet_testkit::{
     crashing::{Crash, Crashing},
     ready,
 };
-use proptest::{prelude::*, test_runner::FileFailurePersistence};
+use proptest::{
+    prelude::*,
+    test_runner::{FileFailurePersistence, RngAlgorithm, TestRng},
+};
 
 const AGENTS: [&str; 3] = ["ana", "bo", "cy"];
 const TOOLS: [&str; 7] =
@@ -862,7 +865,12 @@ fn nothing_that_must_never_be_ever_is() {
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("model-failures"))),
         ..ProptestConfig::default()
     };
-    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let seed = std::env::var("PLACET_MODEL_SEED").map_or(1, |seed| seed.parse::<u64>().unwrap());
+    println!("seed {seed}");
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = proptest::test_runner::TestRunner::new_with_rng(config, rng);
     let seen = std::cell::RefCell::new(BTreeMap::<String, usize>::new());
     let result = runner.run(&prop::collection::vec(any_step(), 1..120), |steps| {
         let mut world = World::new(engines.clone());

@@ -18,7 +18,9 @@ ROUNDS = 300
 
 
 def latency(label, command, levels, name, arguments, env):
-    """How long one read takes, directly and through the boundary; measured, not judged."""
+    """How long one read takes, directly and through the boundary; measured, not judged.
+
+    `arguments` makes those of each round: the same call with the same answer over and over is stopped as a loop."""
 
     def measured(command):
         with Wire(command, env) as wire:
@@ -27,7 +29,7 @@ def latency(label, command, levels, name, arguments, env):
             took = []
             for round in range(ROUNDS + 30):
                 begun = time.perf_counter()
-                result = wire.call(name, arguments)
+                result = wire.call(name, arguments(round))
                 took.append(time.perf_counter() - begun)
                 assert "isError" not in result or result["isError"] is False, result
             wire.close()
@@ -73,9 +75,13 @@ def main():
         with tempfile.TemporaryDirectory() as scratch:
             env = {"PATH": os.environ["PATH"], "HOME": scratch}
             spy = [sys.executable, "-I", "-S", str(HERE / "spy.py"), "--log", f"{scratch}/log"]
-            latency("spy, look", spy, {"read": ["look"]}, "look", {"what": "x"}, env)
+            latency("spy, look", spy, {"read": ["look"]}, "look", lambda round: {"what": f"x{round}"}, env)
             clock = [str(BIN / "mcp-server-time"), "--local-timezone", "Etc/UTC"]
-            arguments = {"source_timezone": "Etc/UTC", "time": "12:00", "target_timezone": "Asia/Tokyo"}
+
+            def arguments(round):
+                time = f"12:{round % 60:02}"
+                return {"source_timezone": "Etc/UTC", "time": time, "target_timezone": "Asia/Tokyo"}
+
             latency("time, convert_time", clock, {"read": ["convert_time"]}, "convert_time", arguments, env)
     print(f"\n{passed} passed, {failed} failed")
     return 1 if failed else 0

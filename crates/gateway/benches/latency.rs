@@ -180,11 +180,19 @@ fn measure() {
 
 fn median_of_calls(client: &mut Client, tool: &str, calls: usize) -> Duration {
     let mut times: Vec<_> = (0..calls)
-        .map(|_| {
+        .map(|nth| {
+            // Each another one: the same call with the same answer over and over is stopped as a loop.
+            let token = format!("x{nth}");
             let begun = Instant::now();
-            let id = client.call(tool, "x").expect("a call");
-            client.answer(id).expect("an answer");
-            begun.elapsed()
+            let id = client.call(tool, &token).expect("a call");
+            let answer = client.answer(id).expect("an answer");
+            let took = begun.elapsed();
+            assert!(
+                answer.compact().contains(&format!("done {token}")),
+                "it did not run: {}",
+                answer.compact()
+            );
+            took
         })
         .collect();
     median(&mut times)

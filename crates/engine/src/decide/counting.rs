@@ -285,7 +285,9 @@ pub(super) fn trip(
         if !is_counted && !is_steep {
             continue;
         }
-        let balance = known.remembered.balances.get(at).copied().unwrap_or_default();
+        // As for a budget: what a store does not answer for is not taken for nothing.
+        let balance = known.remembered.balances.get(at).copied();
+        let balance = balance.unwrap_or(Balance { closed: true, ..Balance::default() });
         let over = is_steep || !balance.fits(Amount(Amount::ONE.0 + 1), trip.at);
         if over {
             goes_off.get_or_insert_with(|| format!("trip `{}` went off", trip.name));

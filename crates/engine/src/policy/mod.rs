@@ -7,6 +7,7 @@
 //!
 //! Start at [`Policy::compile`] and [`Policy::judge`]. Not here: what a call costs or what has happened before.
 
+pub mod arguments;
 pub mod config;
 mod eval;
 mod lower;

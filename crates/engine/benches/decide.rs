@@ -87,7 +87,11 @@ impl Desk {
             echo: None,
         };
         let remembered = Remembered { session: Some(session), ..Remembered::default() };
-        Self { engine, known: Known { remembered, offer: Offer::Accepted(Arc::new(definition)) }, now }
+        Self {
+            engine,
+            known: Known { remembered, offer: Offer::Accepted(Arc::new(definition)), paused: false },
+            now,
+        }
     }
 
     /// Four tools, and an agent that may read and write.

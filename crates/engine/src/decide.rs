@@ -10,12 +10,15 @@
 //! about them tell nothing of it; nobody is asked about what policy would refuse or money cannot cover.
 
 mod counting;
+mod judging;
 mod people;
 mod settle;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-pub use people::{accept_clock, accept_overrun, advance, end_session, resume, settle_epoch, stop};
+pub use people::{
+    accept_clock, accept_overrun, advance, end_pause, end_session, pause, resume, settle_epoch, stop,
+};
 pub use settle::{Outcome, not_sent, recover, resolve};
 
 use crate::{
@@ -29,7 +32,7 @@ use crate::{
     once::{self, Claim, Held, Kept},
     permit::{Bounds, Grant},
     policy::{
-        Judged, Policy,
+        Policy,
         config::{Control, terms},
     },
     record::{Kind, Record},
@@ -40,6 +43,7 @@ use crate::{
     tool::{Definition, Offer},
 };
 use counting::Counted;
+use judging::Ruling;
 
 /// Judges calls under one policy. Swapped whole when the policy changes.
 #[derive(Debug)]
@@ -78,6 +82,8 @@ struct Approved<'a> {
     terms: &'a terms::Tool,
     policies: Vec<Arc<str>>,
     controls: Vec<Control>,
+    /// What would have been decided, if policy is only watched.
+    observed: Option<Box<str>>,
     claim: Option<Claim>,
     holds: Vec<Hold>,
     require: Vec<Precondition>,
@@ -196,12 +202,9 @@ impl Engine {
             return Err(deny(DenyReason::Canary));
         }
         // A tool that no arguments could open looks absent: its schema is not told by way of complaints.
-        let (mut controls, policies) = match self.policy.judge(&call.agent, &call.action) {
-            Judged::Granted { controls, policies } => (controls, policies),
-            Judged::Refused { reason, policies } => {
-                return Err(Denial { reason, level: Some(level), policies }.into());
-            }
-        };
+        let judged = self.policy.judge(&call.agent, &call.action);
+        let Ruling { mut controls, policies, observed } =
+            judging::ruling(&self.policy, judged, call, known, level)?;
         let definition = accepted(&known.offer).map_err(deny)?;
         definition
             .schema
@@ -256,6 +259,7 @@ impl Engine {
             terms,
             policies,
             controls,
+            observed,
             claim,
             holds: bill.holds,
             require,
@@ -271,7 +275,7 @@ impl Engine {
         about: Coordinates,
         approved: Approved<'_>,
     ) -> Verdict {
-        let Approved { level, terms, policies, controls: _, claim, holds, require: fits, warnings } =
+        let Approved { level, terms, policies, controls: _, observed, claim, holds, require: fits, warnings } =
             approved;
         let generations = known.remembered.generations;
         let mut step = self.step(call, known, now, Some(level), Status::Allowed);
@@ -280,6 +284,7 @@ impl Engine {
             .with("session", step.id.to_string())
             .with("decision", "allow")
             .with("policies", list(&policies));
+        record = judging::with_observed(record, observed.as_deref());
         if !holds.is_empty() {
             record = record.with("holds", some(&holds, counting::shown));
         }
@@ -392,12 +397,13 @@ impl Engine {
     }
 
     fn plan(&self, call: &Arc<Call>, known: &Known, now: Now, approved: Approved<'_>) -> Verdict {
-        let Approved { level, policies, controls, holds, .. } = approved;
+        let Approved { level, policies, controls, observed, holds, .. } = approved;
         let step = self.step(call, known, now, Some(level), Status::Planned);
-        let mut record = Record::of(Kind::Plan, now.wall, call, Some(level))
+        let record = Record::of(Kind::Plan, now.wall, call, Some(level))
             .with("session", step.id.to_string())
             .with("decision", "plan")
             .with("policies", list(&policies));
+        let mut record = judging::with_observed(record, observed.as_deref());
         if !holds.is_empty() {
             record = record.with("holds", some(&holds, counting::shown));
         }
@@ -438,11 +444,13 @@ impl Engine {
             let denial = Denial::because(DenyReason::Stopped(Box::new(stopped)));
             return self.refuse(call, known, now, Denial { level: about.level, ..denial });
         }
-        match self.policy.judge(&call.agent, &call.action) {
-            Judged::Granted { .. } => self.replay(call, known, now, about, Replay { of, text }),
-            Judged::Refused { reason, policies } => {
-                self.refuse(call, known, now, Denial { reason, level: about.level, policies })
-            }
+        let Some(level) = about.level else {
+            return self.refuse(call, known, now, Denial::because(DenyReason::UnknownTool));
+        };
+        let judged = self.policy.judge(&call.agent, &call.action);
+        match judging::ruling(&self.policy, judged, call, known, level) {
+            Ok(_) => self.replay(call, known, now, about, Replay { of, text }),
+            Err(denial) => self.refuse(call, known, now, denial),
         }
     }
 

@@ -41,6 +41,9 @@ pub const KEPT_BYTES: usize = 64 << 10;
 /// How long a call waits for the same one that is under way, before it is told that it is.
 pub const JOIN_PATIENCE: Duration = Duration::from_secs(25);
 
+/// The longest that a person may have policy only watched.
+pub const PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
+
 /// How long a question waits for a person, unless the group of approvers says otherwise.
 pub const APPROVAL_PENDING: Duration = Duration::from_secs(60 * 60);
 

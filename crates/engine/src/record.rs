@@ -33,6 +33,8 @@ pub enum Kind {
     Stop,
     /// A person ended a stop.
     Resume,
+    /// A person has policy only watched for a while, or ended that.
+    Pause,
     /// A node began to serve; which policy and catalogue it runs.
     Start,
     /// A client's count of its own messages has a hole: something was asked of a node that is gone.
@@ -59,7 +61,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 19] = [
+    pub const ALL: [Kind; 20] = [
         Kind::Intent,
         Kind::Outcome,
         Kind::Refusal,
@@ -68,6 +70,7 @@ impl Kind {
         Kind::Expired,
         Kind::Stop,
         Kind::Resume,
+        Kind::Pause,
         Kind::Start,
         Kind::Gap,
         Kind::Request,
@@ -92,6 +95,7 @@ impl Kind {
             Kind::Expired => "expired",
             Kind::Stop => "stop",
             Kind::Resume => "resume",
+            Kind::Pause => "pause",
             Kind::Start => "start",
             Kind::Gap => "gap",
             Kind::Request => "request",

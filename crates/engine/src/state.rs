@@ -87,6 +87,10 @@ pub struct Known {
     pub remembered: Remembered,
     /// What the connection that would carry the call offers.
     pub offer: Offer,
+    /// Whether a person has policy only watched at the moment: see [`Agent::observe`].
+    ///
+    /// [`Agent::observe`]: crate::policy::config::Agent::observe
+    pub paused: bool,
 }
 
 /// Something that must still hold when changes are written.

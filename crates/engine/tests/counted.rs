@@ -138,7 +138,7 @@ fn known() -> Known {
     let definition = r#"{"name":"t","inputSchema":{"type":"object","additionalProperties":false,"properties":
         {"amount":{"type":"number"},"invoice":{"type":"string"},"id":{"type":"string"}}}}"#;
     let offer = Offer::Accepted(Arc::new(Definition::read(&json(definition)).unwrap()));
-    Known { remembered: Remembered::default(), offer }
+    Known { remembered: Remembered::default(), offer, paused: false }
 }
 
 /// The same, where so much stands on the accounts, in the order of the file.

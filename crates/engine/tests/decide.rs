@@ -112,7 +112,7 @@ fn later(now: Now, by: Duration) -> Now {
 }
 
 fn known() -> Known {
-    Known { remembered: Remembered::default(), offer: accepted() }
+    Known { remembered: Remembered::default(), offer: accepted(), paused: false }
 }
 
 fn stop() -> Stop {
@@ -737,7 +737,7 @@ fn any_known() -> impl Strategy<Value = Known> {
             });
             let generations = Generations { policy, ..Generations::default() };
             let remembered = Remembered { stop, question, generations, ..Remembered::default() };
-            Known { remembered, offer: offers[offer].clone() }
+            Known { remembered, offer: offers[offer].clone(), paused: false }
         },
     )
 }
@@ -815,5 +815,56 @@ proptest! {
         let (one, two) = (engine().decide(&call, &known, now()), engine().decide(&call, &known, now()));
         prop_assert_eq!(one.changes, two.changes);
         prop_assert_eq!(in_short(&one.decision), in_short(&two.decision));
+    }
+}
+
+/// What the first record of a verdict says of a member.
+fn said(verdict: &Verdict, key: &str) -> Option<String> {
+    let record = verdict.changes.records.first()?.to_json();
+    record.get(key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+}
+
+#[test]
+fn where_policy_is_only_watched_the_call_runs_and_its_record_says_what_would_have_been_decided() {
+    let mut rules = engine().policy().rules().clone();
+    for agent in rules.agents.values_mut() {
+        agent.observe = true;
+    }
+    let watched =
+        Engine::new(Policy::compile(rules, engine().policy().catalogue().clone()).unwrap(), secret());
+    let paused = Known { paused: true, ..known() };
+    for (agent, action, observed) in [
+        ("clerk", WRITE, None),
+        ("clerk", EXECUTE, Some("deny not_granted")),
+        ("clerk", DELETE, Some("deny not_granted")),
+        ("ops", DELETE, Some("ask approval:finance:2 approval:oncall")),
+    ] {
+        let call = call(agent, action);
+        for verdict in [watched.decide(&call, &known(), now()), engine().decide(&call, &paused, now())] {
+            assert!(
+                matches!(verdict.decision, Decision::Allow(_)),
+                "{agent} {action}: {:?}",
+                verdict.decision
+            );
+            assert_eq!(said(&verdict, "observed").as_deref(), observed, "{agent} {action}");
+        }
+    }
+    let unknown = watched.decide(&call("clerk", "crm/unheard_of"), &known(), now());
+    assert!(matches!(unknown.decision, Decision::Deny(_)));
+}
+
+#[test]
+fn a_pause_softens_nothing_but_policy() {
+    let stopped = Remembered { stop: Some(stop()), ..Remembered::default() };
+    let bad = Proposal { arguments: object(r#"{"id":42}"#), ..proposal("ops", WRITE) };
+    for (known, call, reason) in [
+        (Known { remembered: stopped, ..known() }, call("ops", WRITE), "stopped"),
+        (Known { offer: Offer::Changed, ..known() }, call("ops", WRITE), "tool_changed"),
+        (known(), call_of(1, bad), "bad_arguments"),
+        (known(), call("nobody", "crm/unheard_of"), "unknown_tool"),
+    ] {
+        let verdict = engine().decide(&call, &Known { paused: true, ..known }, now());
+        let Decision::Deny(denial) = verdict.decision else { panic!("{reason}") };
+        assert_eq!(denial.reason.code().as_str(), reason);
     }
 }

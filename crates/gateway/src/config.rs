@@ -54,6 +54,12 @@ pub fn told_at_start(config: &Config) -> Vec<String> {
     if durability.reads_wait {
         told.push("durability: reads wait for the disk, too".to_owned());
     }
+    let observed = config.agents.iter().filter(|(_, agent)| agent.observe);
+    told.extend(observed.map(|(name, _)| {
+        format!(
+            "agent {name} is observed: what policy would refuse or ask about runs, and is recorded as such"
+        )
+    }));
     told
 }
 

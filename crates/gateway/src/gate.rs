@@ -8,6 +8,7 @@
 //! `same`. Not here: wires, names on the wire, what a refusal looks like.
 
 mod flights;
+mod pause;
 mod people;
 mod same;
 
@@ -17,6 +18,7 @@ use arc_swap::ArcSwap;
 pub use flights::{AfterStop, Leash, Out};
 use flights::{Airborne, Flights, Landing};
 use parking_lot::Mutex;
+pub use pause::{Pause, PauseError};
 pub use people::{ResolveError, Stopped};
 use placet_engine::{
     approval::ApprovalRequest,
@@ -64,6 +66,8 @@ pub struct Gate<S> {
     patience: Duration,
     /// Stops and resumes, one at a time.
     switch: tokio::sync::Mutex<()>,
+    /// Whether policy is only watched at the moment.
+    paused: Mutex<Option<Pause>>,
     /// When the store was last tried to be mended, and what could not be recorded until then.
     mending: Mutex<Mending>,
 }
@@ -157,6 +161,7 @@ impl<S: Store> Gate<S> {
             flights: Arc::default(),
             patience: limits::JOIN_PATIENCE,
             switch: tokio::sync::Mutex::default(),
+            paused: Mutex::default(),
             mending: Mutex::default(),
         };
         gate.follow().await?;
@@ -310,7 +315,8 @@ impl<S: Store> Gate<S> {
         if !Arc::ptr_eq(&engine, &self.engine.load()) {
             return Ok(None);
         }
-        Ok(Some((engine, Known { remembered, offer: offer(&call.action) })))
+        let paused = self.paused().is_some();
+        Ok(Some((engine, Known { remembered, offer: offer(&call.action), paused })))
     }
 
     async fn load(&self, needs: &Needs) -> Result<Remembered, StoreError> {

@@ -9,12 +9,13 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use placet::{
     Agent, Gateway, Json, Level, Object, Tool,
     clock::{Clock, SystemClock},
-    gate::{AfterStop, Answer, Gate, Leash},
+    gate::{AfterStop, Answer, Gate, Leash, PauseError},
     latch::{Latch, Passage},
     upstream::{NotSent, Ran, Upstream},
 };
@@ -30,6 +31,7 @@ use placet_engine::{
     record::{Kind, Record},
     state::Ending,
     stop::{Leaves, Scope},
+    time::{BootInstant, Now, Timestamp},
     tool::{Definition, Offer},
 };
 use placet_store::Store;
@@ -331,4 +333,90 @@ async fn a_history_shows_its_last_hundred_entries_and_says_so() {
     assert_eq!(reply.to_json().get("history_truncated"), Some(&Json::from(true)));
     let other = gateway.execute("bot", "another run", "look", json!({})).await.unwrap();
     assert_eq!(other.history().entries.len(), 2, "runs have histories of their own");
+}
+
+/// A boot clock that stands until it is moved.
+#[derive(Debug, Default)]
+struct Standing(AtomicUsize);
+
+impl Clock for Standing {
+    fn now(&self) -> Now {
+        let since = Duration::from_secs(self.0.load(Ordering::SeqCst) as u64);
+        Now {
+            wall: Timestamp(1_700_000_000_000_000).plus(since),
+            boot: BootInstant(Duration::ZERO).plus(since),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_pause_ends_by_itself_and_softens_no_stop() {
+    let clock = Arc::new(Standing::default());
+    let shared: Arc<dyn Clock> = Arc::clone(&clock) as _;
+    let narrow = policy([Level::Read]);
+    let key = DigestKey::new(&[3; 32]);
+    let gate = Gate::new(narrow, Faulty::default(), Latch::default(), key, shared, &[]).await.unwrap();
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    for length in [Duration::ZERO, minutes(61)] {
+        assert!(matches!(gate.pause(length, "ana", "why").await, Err(PauseError::Length)), "{length:?}");
+    }
+    let now = clock.now();
+    let tool = Clocked { now, reached: AtomicUsize::new(0) };
+    let code = async |tool: &Clocked| match gate.handle(propose("crm/delete"), offer, tool).await.answer {
+        Answer::Ran(()) => None,
+        Answer::Refused(denial) => Some(denial.reason.code()),
+        other @ (Answer::Waiting(_) | Answer::Planned(_) | Answer::Replayed(..) | Answer::Unknown) => {
+            panic!("{other:?}")
+        }
+    };
+    assert_eq!(code(&tool).await, Some(Code::NotGranted));
+    gate.pause(minutes(10), "ana", "the rule is wrong").await.unwrap();
+    assert_eq!(code(&tool).await, None);
+    let paused = gate.stop(Scope::Everything, Leaves::Nothing, "bo", "no", AfterStop::Drain).await;
+    paused.kept.unwrap();
+    assert_eq!(code(&tool).await, Some(Code::Stopped));
+    gate.resume(&Scope::Everything, "bo", "go on").await.unwrap();
+    assert_eq!(code(&tool).await, None);
+    clock.0.store(10 * 60, Ordering::SeqCst);
+    assert!(gate.paused().is_none());
+    assert_eq!(code(&tool).await, Some(Code::NotGranted));
+    gate.pause(minutes(10), "ana", "again").await.unwrap();
+    gate.end_pause("ana", "mended").await.unwrap();
+    assert_eq!(code(&tool).await, Some(Code::NotGranted));
+    let said: Vec<_> =
+        gate.store().memory().records().into_iter().filter(|record| record.kind == Kind::Pause).collect();
+    assert_eq!(said.len(), 3, "begun, begun, ended");
+}
+
+/// A tool whose permit is looked at as of one moment.
+struct Clocked {
+    now: Now,
+    reached: AtomicUsize,
+}
+
+impl Upstream for Clocked {
+    type Output = ();
+
+    fn text(_: &()) -> Cow<'_, str> {
+        Cow::Borrowed("null")
+    }
+
+    fn from_text(_: &str) -> Option<()> {
+        Some(())
+    }
+
+    fn structured(_: &()) -> Option<Json> {
+        None
+    }
+
+    async fn run<D: Durability>(&self, permit: Permit<D>, latch: &Latch, _: Leash) -> Ran<()> {
+        match latch.pass(permit, self.now, |_| Some(self.reached.fetch_add(1, Ordering::SeqCst))) {
+            Passage::Passed(_) => Ran::Answered {
+                output: (),
+                outcome: Outcome::without_result(Ending::Succeeded, "as it does"),
+            },
+            Passage::Lapsed(lapse) => Ran::NotSent(NotSent::Lapsed(lapse)),
+            Passage::Blocked(_) => Ran::NotSent(NotSent::Unavailable("blocked".to_owned())),
+        }
+    }
 }

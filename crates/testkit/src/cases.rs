@@ -317,7 +317,8 @@ impl Case {
             let remembered = ready(store.load(&engine.needs(&call, now))).expect("what is known");
             let offer = definitions.iter().find(|definition| definition.name == call.action.tool);
             let offer = offer.map_or(Offer::Absent, |definition| Offer::Accepted(Arc::clone(definition)));
-            let Verdict { decision, changes } = engine.decide(&call, &Known { remembered, offer }, now);
+            let Verdict { decision, changes } =
+                engine.decide(&call, &Known { paused: false, remembered, offer }, now);
             let (word, code) = match &decision {
                 Decision::Allow(_) => ("allow", None),
                 Decision::Ask(_) => ("ask", Some("approval_pending")),

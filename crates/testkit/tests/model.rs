@@ -359,7 +359,7 @@ impl World {
     fn judge_call(&mut self, call: &Arc<Call>, proposal: Proposal) {
         let (engine, now) = (self.engine(), self.now);
         let Ok(remembered) = ready(self.store.load(&engine.needs(call, now))) else { return };
-        let known = Known { remembered, offer: self.offer.clone() };
+        let known = Known { remembered, offer: self.offer.clone(), paused: false };
         let verdict = engine.decide(call, &known, now);
         if let Decision::Replay(replay) = &verdict.decision {
             // What is handed out is what that very call answered.

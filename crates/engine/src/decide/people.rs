@@ -1,5 +1,7 @@
 //! What people change: stops and their ends, sessions that end, accounts that open again, policies applied.
 
+use std::time::Duration;
+
 use crate::{
     budget::Account,
     diagnostic::first_of,
@@ -43,6 +45,30 @@ pub fn resume(scope: Scope, by: &str, reason: &str, now: Now) -> Changes {
         ],
     );
     Changes { stop: Some(StopChange::End(scope)), records: vec![record], ..Changes::default() }
+}
+
+/// What a pause changes: policy is only watched for so long, and that is on record.
+pub fn pause(length: Duration, by: &str, reason: &str, now: Now) -> Changes {
+    let record = Record::new(
+        Kind::Pause,
+        now.wall,
+        [
+            ("until", Json::from(now.wall.plus(length).to_string())),
+            ("by", Json::from(words(by))),
+            ("reason", Json::from(words(reason))),
+        ],
+    );
+    Changes { records: vec![record], ..Changes::default() }
+}
+
+/// What the end of a pause changes: what was decided in it opens nothing any more.
+pub fn end_pause(by: &str, reason: &str, now: Now) -> Changes {
+    let record = Record::new(
+        Kind::Pause,
+        now.wall,
+        [("ended", Json::from(true)), ("by", Json::from(words(by))), ("reason", Json::from(words(reason)))],
+    );
+    advance(Advance::Policy, record)
 }
 
 /// What a new policy or a changed catalogue means for decisions made before it.

@@ -273,18 +273,21 @@ pub struct Agent {
     pub deny: Vec<At<Pattern>>,
     /// How much a refusal tells its model.
     pub disclose: Disclose,
+    /// Whether policy is only watched: what it would refuse or ask about runs, with a record that says so.
+    pub observe: bool,
     /// The line of its table; no part of equality.
     pub line: usize,
 }
 
 impl PartialEq for Agent {
     fn eq(&self, other: &Self) -> bool {
-        let Self { team, levels, allow, deny, disclose, line: _ } = self;
+        let Self { team, levels, allow, deny, disclose, observe, line: _ } = self;
         *team == other.team
             && *levels == other.levels
             && *allow == other.allow
             && *deny == other.deny
             && *disclose == other.disclose
+            && *observe == other.observe
     }
 }
 

@@ -239,11 +239,17 @@ impl Policy {
     /// could not is not even listed.
     pub fn could_allow(&self, agent: &AgentName, action: &Action) -> bool {
         matches!(self.judge(agent, action), Judged::Granted { .. })
+            || (self.observes(agent) && self.catalogue.contains_key(action))
     }
 
     /// How much a refusal tells this agent. One that the rules do not name is told least.
     pub fn disclose(&self, agent: &AgentName) -> Disclose {
         self.rules.agents.get(agent).map_or(Disclose::Code, |agent| agent.disclose)
+    }
+
+    /// Whether policy is only watched for this agent.
+    pub fn observes(&self, agent: &AgentName) -> bool {
+        self.rules.agents.get(agent).is_some_and(|agent| agent.observe)
     }
 
     /// Whether the rules name this agent.

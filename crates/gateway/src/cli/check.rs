@@ -39,12 +39,13 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     if loaded.config.agents.is_empty() {
         complain("the file names no agent, so nothing may be called", None);
     }
-    for agent in loaded.config.agents.keys() {
+    for (agent, remit) in &loaded.config.agents {
         for action in loaded.policy.catalogue().keys().filter(|action| action.tool.method().is_none()) {
             let said = judged(&loaded.policy.judge(agent, action));
             let level = loaded.policy.level(action).map_or("unknown", |level| level.as_str());
             let (agent, action) = (agent.as_str(), action.to_string());
-            let line = format!("{agent:16} {action:32} {level:8} {}", said);
+            let observed = if remit.observe { " (observed: it runs all the same)" } else { "" };
+            let line = format!("{agent:16} {action:32} {level:8} {said}{observed}");
             if !say(line.trim_end()) {
                 return Exit::Done;
             }

@@ -13,6 +13,7 @@ mod init;
 mod mcp;
 mod node;
 mod orders;
+mod pause;
 mod sessions;
 mod stop;
 
@@ -98,6 +99,8 @@ enum Command {
     Stop(stop::StopArguments),
     /// End a stop
     Resume(stop::ResumeArguments),
+    /// Have policy only watched for a while: what it would refuse or ask about runs, and is recorded as such
+    Pause(pause::Arguments),
     /// Look at what was recorded
     Audit(audit::Arguments),
     /// The background node: is it there, and end it
@@ -127,6 +130,7 @@ pub fn main() -> ExitCode {
         Command::Restore(arguments) => backup::run_restore(&arguments).into(),
         Command::Stop(arguments) => stop::stop(&arguments).into(),
         Command::Resume(arguments) => stop::resume(&arguments).into(),
+        Command::Pause(arguments) => pause::run(&arguments).into(),
         Command::Audit(arguments) => audit::run(&arguments).into(),
         Command::Node(arguments) => node::run(&arguments).into(),
     }

@@ -88,7 +88,7 @@ fn status(place: &PlaceArguments, json: bool) -> Exit {
         Some(Json::Null) | None => "no".to_owned(),
         Some(other) => other.compact(),
     };
-    for key in ["version", "pid", "config", "state", "clients", "stopped", "clock"] {
+    for key in ["version", "pid", "config", "state", "clients", "stopped", "paused", "observed", "clock"] {
         // A clock that is followed is nothing to speak of.
         if (key != "clock" || status.get(key).is_some()) && !say(&format!("{key:8} {}", text(key))) {
             return Exit::Done;

@@ -105,6 +105,13 @@ async fn obey(node: &Arc<Node>, command: &Json) -> Object {
             },
             Err(why) => failed(&why),
         },
+        "pause" => pause(node, command, by, reason).await,
+        "end_pause" => match node.gate.end_pause(by, reason).await {
+            Ok(()) => done(),
+            Err(error) => {
+                failed(&format!("policy is enforced again, but that could not be recorded: {error}"))
+            }
+        },
         "resolve" => resolve(node, command, by, reason).await,
         "settle_epoch" => match node.gate.settle_epoch(by, reason).await {
             Ok(()) => done(),
@@ -128,6 +135,16 @@ fn scope(command: &Json) -> Result<Scope, String> {
     match command.get("scope").and_then(Json::as_str) {
         None => Ok(Scope::Everything),
         Some(scope) => scope.parse().map_err(|error: placet_engine::stop::NotAScope| error.to_string()),
+    }
+}
+
+async fn pause(node: &Arc<Node>, command: &Json, by: &str, reason: &str) -> Object {
+    let seconds =
+        command.get("seconds").and_then(Json::as_i64).and_then(|seconds| u64::try_from(seconds).ok());
+    let Some(seconds) = seconds else { return failed("a pause has a length in seconds") };
+    match node.gate.pause(Duration::from_secs(seconds), by, reason).await {
+        Ok(()) => done(),
+        Err(error) => failed(&error.to_string()),
     }
 }
 
@@ -226,6 +243,24 @@ async fn status(node: &Arc<Node>) -> Object {
     let clients = node.attached.load(Ordering::Acquire).saturating_sub(1);
     status.insert("clients", i64::try_from(clients).unwrap_or(i64::MAX));
     status.insert("stopped", stopped);
+    if let Some(pause) = node.gate.paused() {
+        let left = pause.until.since(node.gate.clock().now().boot).as_secs();
+        let paused = format!("policy is only watched for {left} s more: {} ({})", pause.reason, pause.by);
+        status.insert("paused", paused);
+    }
+    let observed = node
+        .gate
+        .engine()
+        .policy()
+        .rules()
+        .agents
+        .iter()
+        .filter(|(_, agent)| agent.observe)
+        .map(|(name, _)| Json::from(name.as_str()))
+        .collect::<Vec<_>>();
+    if !observed.is_empty() {
+        status.insert("observed", Json::Array(observed));
+    }
     if let Some(doubt) = node.gate.clock().doubt() {
         status.insert("clock", doubt);
     }

@@ -167,7 +167,7 @@ impl Page {
     }
 
     fn agent(&mut self, name: &impl Display, agent: &Agent) {
-        let Agent { team, levels, allow, deny, disclose, line: _ } = agent;
+        let Agent { team, levels, allow, deny, disclose, observe, line: _ } = agent;
         self.gap();
         self.line(format!("[agents.{name}]"));
         if let Some(team) = team {
@@ -186,6 +186,9 @@ impl Page {
         match disclose {
             Disclose::Reason => {}
             Disclose::Code | Disclose::Full => self.line(format!("disclose = \"{}\"", disclose.as_str())),
+        }
+        if *observe {
+            self.line("observe = true");
         }
     }
 

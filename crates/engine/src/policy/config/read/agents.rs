@@ -109,6 +109,7 @@ impl<'a> Reader<'a> {
                 .get("disclose")
                 .and_then(|disclose| self.word(&disclose, &Disclose::ALL, Disclose::as_str))
                 .unwrap_or_default(),
+            observe: table.get("observe").and_then(|observe| self.truth(&observe)).unwrap_or(false),
             line: self.line(field.at.start),
         };
         Some((name?, agent))

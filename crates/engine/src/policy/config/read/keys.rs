@@ -73,10 +73,8 @@ pub(super) const RECONCILE: Keys = Keys { known: &["tool", "args", "happened"], 
 pub(super) const CLIENT: Keys =
     Keys { known: &["credential", "agent", "servers", "sessions"], unbuilt: &[("acts_for", NO_EFFECT)] };
 
-pub(super) const AGENT: Keys = Keys {
-    known: &["team", "levels", "allow", "deny", "disclose"],
-    unbuilt: &[("observe", "take it out: every decision is enforced")],
-};
+pub(super) const AGENT: Keys =
+    Keys { known: &["team", "levels", "allow", "deny", "disclose", "observe"], unbuilt: &[] };
 
 pub(super) const GUARD: Keys = Keys {
     known: &["for", "level", "id", "require", "forbid"],

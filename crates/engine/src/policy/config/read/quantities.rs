@@ -113,8 +113,16 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A whole number and one of `s`, `m`, `h` and `d`.
-pub(super) fn length(text: &str) -> Option<Duration> {
+/// A length of time as the file and the command line write it: a whole number and one of `s`, `m`, `h` and
+/// `d`.
+///
+/// ```
+/// # use placet_engine::policy::config::read::length;
+/// # use std::time::Duration;
+/// assert_eq!(length("90m"), Some(Duration::from_secs(5_400)));
+/// assert_eq!(length("1.5h"), None);
+/// ```
+pub fn length(text: &str) -> Option<Duration> {
     let unit = text.chars().last()?;
     let seconds: u64 = match unit {
         's' => 1,

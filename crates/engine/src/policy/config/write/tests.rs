@@ -372,7 +372,15 @@ fn config() -> impl Strategy<Value = Config> {
                 let team = team.map(|team| name::<TeamName>(&team));
                 (
                     name(&agent),
-                    Agent { team, levels, allow: allow.to_vec(), deny: deny.to_vec(), disclose, line: 5 },
+                    Agent {
+                        team,
+                        levels,
+                        allow: allow.to_vec(),
+                        deny: deny.to_vec(),
+                        disclose,
+                        observe: levels.is_empty(),
+                        line: 5,
+                    },
                 )
             })
             .collect();

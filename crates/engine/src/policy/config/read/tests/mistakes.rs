@@ -706,11 +706,11 @@ disclose = "everything""#,
         ),
         (
             r#"[agents.bot]
-observe = true"#,
-            r#"error: `observe` is not built yet in this version
-  ╭─[placet.toml:2:1]
-2 │ observe = true
-  · ───┬───  help: take it out: every decision is enforced
+observe = "yes""#,
+            r#"error: `observe` must be true or false, not a text
+  ╭─[placet.toml:2:12]
+2 │ observe = "yes"
+  ·            ─┬─
 "#,
         ),
         (

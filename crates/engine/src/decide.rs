@@ -473,6 +473,9 @@ impl Engine {
             | DenyReason::BadArguments(_)
             | DenyReason::TooLarge(_)
             | DenyReason::PolicyError
+            | DenyReason::FactMissing(_)
+            | DenyReason::FactError(_)
+            | DenyReason::TooLargeToJudge(_)
             | DenyReason::CostUnknown(_)
             | DenyReason::LoopStopped
             | DenyReason::KeyMissing(_)

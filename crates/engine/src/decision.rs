@@ -64,12 +64,14 @@ pub struct Denial {
     pub level: Option<Level>,
     /// The policies that decided, by their ids.
     pub policies: Vec<Arc<str>>,
+    /// Whether the tool is one of the agent's all the same: other arguments may be allowed.
+    pub listed: bool,
 }
 
 impl Denial {
-    /// A refusal to which no policy contributed.
+    /// A refusal to which no policy contributed, of a tool that the agent need not know of.
     pub fn because(reason: DenyReason) -> Self {
-        Self { reason, level: None, policies: Vec::new() }
+        Self { reason, level: None, policies: Vec::new(), listed: false }
     }
 
     /// The same, of a tool whose level is known.
@@ -95,6 +97,12 @@ pub enum DenyReason {
     TooLarge(String),
     /// A policy could not be evaluated.
     PolicyError,
+    /// A rule reads an argument that the call does not have; which.
+    FactMissing(Box<str>),
+    /// A rule reads an argument that it cannot judge; which, and why.
+    FactError(Box<str>),
+    /// A rule reads an argument that is too large to be judged; which.
+    TooLargeToJudge(Box<str>),
     /// A stop is in force.
     Stopped(Box<Stopped>),
     /// No agent has a reason to call this tool.
@@ -168,6 +176,12 @@ pub enum Code {
     TooLarge,
     /// See [`DenyReason::PolicyError`].
     PolicyError,
+    /// See [`DenyReason::FactMissing`].
+    FactMissing,
+    /// See [`DenyReason::FactError`].
+    FactError,
+    /// See [`DenyReason::TooLargeToJudge`].
+    TooLargeToJudge,
     /// See [`DenyReason::Stopped`].
     Stopped,
     /// See [`DenyReason::BudgetSpent`].
@@ -224,6 +238,9 @@ impl DenyReason {
             DenyReason::BadArguments(_) => Code::BadArguments,
             DenyReason::TooLarge(_) => Code::TooLarge,
             DenyReason::PolicyError => Code::PolicyError,
+            DenyReason::FactMissing(_) => Code::FactMissing,
+            DenyReason::FactError(_) => Code::FactError,
+            DenyReason::TooLargeToJudge(_) => Code::TooLargeToJudge,
             DenyReason::Stopped(_) => Code::Stopped,
             DenyReason::BudgetSpent(_) => Code::BudgetSpent,
             DenyReason::CostUnknown(_) => Code::CostUnknown,
@@ -244,7 +261,7 @@ impl DenyReason {
 
 impl Code {
     /// Every code, for the pages that explain them.
-    pub const ALL: [Code; 22] = [
+    pub const ALL: [Code; 25] = [
         Code::NotGranted,
         Code::Denied,
         Code::UnknownTool,
@@ -252,6 +269,9 @@ impl Code {
         Code::BadArguments,
         Code::TooLarge,
         Code::PolicyError,
+        Code::FactMissing,
+        Code::FactError,
+        Code::TooLargeToJudge,
         Code::Stopped,
         Code::BudgetSpent,
         Code::CostUnknown,
@@ -279,6 +299,9 @@ impl Code {
             Code::BadArguments => "bad_arguments",
             Code::TooLarge => "too_large",
             Code::PolicyError => "policy_error",
+            Code::FactMissing => "fact_missing",
+            Code::FactError => "fact_error",
+            Code::TooLargeToJudge => "too_large_to_judge",
             Code::Stopped => "stopped",
             Code::BudgetSpent => "budget_spent",
             Code::CostUnknown => "cost_unknown",
@@ -310,6 +333,9 @@ impl Code {
             | Code::Bug => Retry::Never,
             Code::BadArguments
             | Code::TooLarge
+            | Code::FactMissing
+            | Code::FactError
+            | Code::TooLargeToJudge
             | Code::CostUnknown
             | Code::LoopStopped
             | Code::KeyMissing

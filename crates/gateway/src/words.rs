@@ -34,7 +34,7 @@ pub fn told(denial: &Denial, action: &str, disclose: Disclose) -> Told {
     let full = disclose == Disclose::Full;
     let (code, sentence) = match &denial.reason {
         DenyReason::NotGranted | DenyReason::Forbidden(_) | DenyReason::UnknownTool | DenyReason::Canary
-            if !full =>
+            if !full && !denial.listed =>
         {
             (Code::UnknownTool, format!("`{action}` is not one of this agent's tools"))
         }
@@ -55,6 +55,16 @@ pub fn told(denial: &Denial, action: &str, disclose: Disclose) -> Told {
         reason @ DenyReason::PolicyError => {
             (reason.code(), format!("`{action}` is refused, because its policy could not be evaluated"))
         }
+        reason @ DenyReason::FactMissing(which) => {
+            (reason.code(), format!("`{action}` is not called without {which}, which a rule looks at"))
+        }
+        reason @ DenyReason::FactError(what) => {
+            (reason.code(), format!("`{action}` is refused, because an argument cannot be judged: {what}"))
+        }
+        reason @ DenyReason::TooLargeToJudge(what) => (
+            reason.code(),
+            format!("`{action}` is refused, because an argument is too large to be judged: {what}"),
+        ),
         reason @ DenyReason::Stopped(stopped) => {
             let what = match (&stopped.scope, stopped.leaves) {
                 (Scope::Everything, Leaves::Nothing) => "all calls are stopped",
@@ -163,6 +173,9 @@ fn in_short(code: Code, action: &str) -> String {
         | Code::BadArguments
         | Code::TooLarge
         | Code::PolicyError
+        | Code::FactMissing
+        | Code::FactError
+        | Code::TooLargeToJudge
         | Code::Stopped
         | Code::BudgetSpent
         | Code::CostUnknown
@@ -188,6 +201,9 @@ fn next(code: Code) -> &'static str {
         }
         Code::ToolChanged => "use another tool; a person must accept the changed one first",
         Code::BadArguments => "correct the arguments and call again",
+        Code::FactMissing => "call again with the argument that is missing",
+        Code::FactError => "write the argument plainly, so that it means one thing, or ask the user",
+        Code::TooLargeToJudge => "send less in that argument",
         Code::TooLarge => "send less in one call",
         Code::BudgetSpent => "do less, wait until there is more, or ask the user",
         Code::CostUnknown => "correct the arguments that the cost depends on",

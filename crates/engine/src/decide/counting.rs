@@ -324,6 +324,9 @@ fn is_denial(reason: &DenyReason) -> bool {
         | DenyReason::BadArguments(_)
         | DenyReason::TooLarge(_)
         | DenyReason::PolicyError
+        | DenyReason::FactMissing(_)
+        | DenyReason::FactError(_)
+        | DenyReason::TooLargeToJudge(_)
         | DenyReason::Stopped(_)
         | DenyReason::BudgetSpent(_)
         | DenyReason::CostUnknown(_)

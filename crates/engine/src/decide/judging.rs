@@ -47,14 +47,18 @@ pub(super) fn ruling(
             let observed = Some(format!("deny {}", reason.code().as_str()).into());
             Ok(Ruling { controls: Vec::new(), policies, observed })
         }
-        Judged::Refused { reason, policies } => Err(Denial { reason, level: Some(level), policies }),
+        Judged::Refused { reason, policies } => Err(Denial { policies, ..Denial::because(reason).at(level) }),
     }
 }
 
 /// Whether this is policy's own no. What could not be evaluated is none: it is not known what it would say.
 fn is_softened(reason: &DenyReason) -> bool {
     match reason {
-        DenyReason::NotGranted | DenyReason::Forbidden(_) => true,
+        DenyReason::NotGranted
+        | DenyReason::Forbidden(_)
+        | DenyReason::FactMissing(_)
+        | DenyReason::FactError(_)
+        | DenyReason::TooLargeToJudge(_) => true,
         DenyReason::UnknownTool
         | DenyReason::ToolChanged
         | DenyReason::BadArguments(_)

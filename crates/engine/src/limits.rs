@@ -55,3 +55,16 @@ pub const SCHEMA_DEPTH: usize = 32;
 
 /// Characters of a problem with arguments that are told to the agent.
 pub const PROBLEM_CHARS: usize = 400;
+
+/// The longest text, in bytes, that a rule reads in a call's arguments. Matching it takes time for each star.
+pub const READ_TEXT_BYTES: usize = 64 << 10;
+
+/// The longest list, in items, that a rule reads. Cedar compares sets of texts one by one.
+pub const READ_ITEMS: usize = 4_096;
+
+/// Nesting of what a rule reads, the arguments themselves counted. What Cedar does with a value takes time
+/// with the square of its depth, and its stack is finite.
+pub const READ_DEPTH: usize = 32;
+
+/// All that the rules of one call read together, in bytes: texts and names as they are, each value 8 besides.
+pub const READ_BYTES: usize = 256 << 10;

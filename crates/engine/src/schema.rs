@@ -9,8 +9,9 @@
 //! asks for more work than a call is worth ([`Effort`]), costs its tool, not its server.
 
 mod effort;
+pub(crate) mod meeting;
 mod outline;
-mod reference;
+pub(crate) mod reference;
 
 use std::fmt;
 
@@ -133,7 +134,7 @@ impl Schema {
 }
 
 /// Arguments are always an object; a schema of something else would refuse every call.
-fn may_be_object(schema: &Object) -> bool {
+pub(crate) fn may_be_object(schema: &Object) -> bool {
     match schema.get("type") {
         Some(Json::String(kind)) => kind == "object",
         Some(Json::Array(kinds)) => kinds.iter().any(|kind| kind.as_str() == Some("object")),
@@ -143,7 +144,7 @@ fn may_be_object(schema: &Object) -> bool {
 }
 
 /// What the library may take the schema for.
-fn draft(root: &Object) -> Result<jsonschema::Draft, SchemaError> {
+pub(crate) fn draft(root: &Object) -> Result<jsonschema::Draft, SchemaError> {
     let Some(named) = root.get("$schema") else { return Ok(jsonschema::Draft::Draft202012) };
     let text = named.as_str().unwrap_or("").trim_end_matches('#');
     let text = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(text);
@@ -157,7 +158,8 @@ fn draft(root: &Object) -> Result<jsonschema::Draft, SchemaError> {
     }
 }
 
-fn depth(value: &Json) -> usize {
+/// How many objects and lists stand around the innermost value.
+pub(crate) fn depth(value: &Json) -> usize {
     match value {
         Json::Object(object) => 1 + object.iter().map(|(_, below)| depth(below)).max().unwrap_or(0),
         Json::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),

@@ -10,7 +10,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{SchemaError, clip, reference::References};
+use super::{
+    SchemaError, clip,
+    meeting::{Meeting, Schema, both, either, meeting_of},
+    reference::References,
+};
 use crate::{
     json::{Json, Number, Object},
     limits,
@@ -140,87 +144,6 @@ impl std::fmt::Display for Misfit {
                 "`{path}`: {number} is beyond 2^53 - 1, where numbers are rounded by many programs; only an argument that the tool declares as an integer may be that large"
             ),
         }
-    }
-}
-
-/// A schema by its identity: two that read the same at different places stay two.
-#[derive(Clone, Copy)]
-struct Schema<'a>(&'a Json);
-
-impl PartialEq for Schema<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.0, other.0)
-    }
-}
-
-impl Eq for Schema<'_> {}
-
-impl PartialOrd for Schema<'_> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Schema<'_> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        std::ptr::from_ref(self.0).cmp(&std::ptr::from_ref(other.0))
-    }
-}
-
-/// The schemas that meet at one place.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Meeting<'a> {
-    /// None: whatever is here passes.
-    Anything,
-    One(Schema<'a>),
-    /// All of them must hold.
-    All(BTreeSet<Meeting<'a>>),
-    /// One of them must hold.
-    Any(BTreeSet<Meeting<'a>>),
-}
-
-impl<'a> Meeting<'a> {
-    fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Meeting::Anything, meeting) | (meeting, Meeting::Anything) => meeting,
-            (one, two) if one == two => one,
-            (one, two) => {
-                let flat = |meeting| match meeting {
-                    Meeting::All(all) => all,
-                    Meeting::Anything | Meeting::One(_) | Meeting::Any(_) => BTreeSet::from([meeting]),
-                };
-                let mut all = flat(one);
-                all.extend(flat(two));
-                Meeting::All(all)
-            }
-        }
-    }
-
-    fn or(self, other: Self) -> Self {
-        if self == other {
-            return self;
-        }
-        let flat = |meeting| match meeting {
-            Meeting::Any(any) => any,
-            Meeting::Anything | Meeting::One(_) | Meeting::All(_) => BTreeSet::from([meeting]),
-        };
-        let mut any = flat(self);
-        any.extend(flat(other));
-        Meeting::Any(any)
-    }
-}
-
-fn both<'a>(one: Option<Meeting<'a>>, two: Option<Meeting<'a>>) -> Option<Meeting<'a>> {
-    match (one, two) {
-        (Some(one), Some(two)) => Some(one.and(two)),
-        (one, two) => one.or(two),
-    }
-}
-
-fn either<'a>(one: Option<Meeting<'a>>, two: Option<Meeting<'a>>) -> Option<Meeting<'a>> {
-    match (one, two) {
-        (Some(one), Some(two)) => Some(one.or(two)),
-        (one, two) => one.or(two),
     }
 }
 
@@ -448,19 +371,6 @@ impl<'a> Survey<'a, '_> {
             form.items = form.items.or_else(|| Some(meeting_of(rest)));
         }
         Ok(form)
-    }
-}
-
-fn meeting_of(schema: &Json) -> Meeting<'_> {
-    match schema {
-        Json::Object(object) if !object.is_empty() => Meeting::One(Schema(schema)),
-        Json::Bool(false) => Meeting::One(Schema(schema)),
-        Json::Object(_)
-        | Json::Bool(true)
-        | Json::Null
-        | Json::Number(_)
-        | Json::String(_)
-        | Json::Array(_) => Meeting::Anything,
     }
 }
 

@@ -9,7 +9,7 @@ use super::{SchemaError, clip};
 use crate::json::{Json, Object};
 
 /// The parts of a schema that can be referred to.
-pub(super) struct References<'a> {
+pub(crate) struct References<'a> {
     root: &'a Json,
     /// The root's own `$id`, which may stand before a path.
     base: &'a str,
@@ -20,7 +20,7 @@ pub(super) struct References<'a> {
 }
 
 impl<'a> References<'a> {
-    pub(super) fn of(root: &'a Json) -> Self {
+    pub(crate) fn of(root: &'a Json) -> Self {
         let base = root.get("$id").and_then(Json::as_str).unwrap_or("").trim_end_matches('#');
         let mut references = Self { root, base, named: BTreeMap::new(), rebased: false };
         references.collect(root);
@@ -51,7 +51,7 @@ impl<'a> References<'a> {
     }
 
     /// The part that `reference` names.
-    pub(super) fn find(&self, reference: &Json) -> Result<&'a Json, SchemaError> {
+    pub(crate) fn find(&self, reference: &Json) -> Result<&'a Json, SchemaError> {
         let lost = || SchemaError::Refused(clip(&format!("its reference {reference} leads nowhere in it")));
         let text = reference.as_str().ok_or_else(lost)?;
         if let Some(part) = self.named.get(text) {

@@ -47,11 +47,20 @@ pub const PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
 /// How long a question waits for a person, unless the group of approvers says otherwise.
 pub const APPROVAL_PENDING: Duration = Duration::from_secs(60 * 60);
 
-/// Compiled size, in bytes, of one `pattern` in a tool's schema. Linear-time matching needs no other bound.
+/// Compiled size, in bytes, of one `pattern` in a tool's schema or `regex` in a match. Linear-time matching needs no other bound.
 pub const PATTERN_BYTES: usize = 1 << 20;
 
 /// Nesting of a tool's schema: deeper ones are refused with their tool.
 pub const SCHEMA_DEPTH: usize = 32;
+
+/// The longest text of an argument, in bytes, that a policy judges. Longer ones are documents, not values.
+pub const JUDGED_TEXT_BYTES: usize = 64 << 10;
+
+/// The longest list of an argument, in items, that a policy judges one by one.
+pub const JUDGED_LIST_ITEMS: usize = 4096;
+
+/// What a policy judges of one list at most, in bytes of its texts together.
+pub const JUDGED_ALL_BYTES: usize = 256 << 10;
 
 /// Characters of a problem with arguments that are told to the agent.
 pub const PROBLEM_CHARS: usize = 400;

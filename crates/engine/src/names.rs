@@ -95,6 +95,10 @@ name! {
         && crate::diagnostic::inert(text) == text
 }
 name! {
+    /// A fact about a call's arguments, as `[match.NAME]` calls it.
+    MatchName, "a match's name", "1 to 64 of a-z, 0-9, `-` and `_`, beginning with a letter", is_plain
+}
+name! {
     /// A group that tools belong to.
     Label, "a label", "1 to 64 of a-z, 0-9, `-` and `_`, beginning with a letter", is_plain
 }

@@ -68,6 +68,31 @@ impl Path {
         })
     }
 
+    /// What stands there, as [`Path::find`] has it, but with a third answer: an error with the value that has
+    /// no names or no items where the path asks for one. A null on the way or at its end is nothing.
+    pub(crate) fn seek<'a>(&self, value: &'a Json) -> Result<Option<&'a Json>, &'a Json> {
+        let mut here = value;
+        for step in &self.steps {
+            let next = match (step, here) {
+                (Step::Member(name), Json::Object(members)) => members.get(name),
+                (Step::Item(at), Json::Array(items)) => items.get(*at),
+                (Step::Member(_) | Step::Item(_), Json::Null) => None,
+                (Step::Member(_), Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_))
+                | (Step::Item(_), Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_)) => {
+                    return Err(here);
+                }
+            };
+            let Some(next) = next else { return Ok(None) };
+            here = next;
+        }
+        Ok((!here.is_null()).then_some(here))
+    }
+
+    /// Whether it names a place inside of the value, not all of it.
+    pub(crate) fn goes_inside(&self) -> bool {
+        !self.steps.is_empty()
+    }
+
     /// The amount that stands there, up to the next millionth.
     ///
     /// # Errors

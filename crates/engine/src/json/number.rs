@@ -9,6 +9,8 @@
 //! length of the literal, whatever `1e99999999999999999999` claims. Text is RFC 8785 section 3.2.2.3.
 //! Not here: whether an integer above 2^53 - 1 is welcome, which a tool's schema decides.
 
+mod order;
+
 use std::error::Error;
 use std::fmt;
 

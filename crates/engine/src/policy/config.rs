@@ -24,7 +24,8 @@ pub use self::{
 
 use crate::{
     level::{Level, LevelSet},
-    names::{AgentName, ClientName, GroupName, ServerName, TeamName, ToolName},
+    names::{AgentName, ClientName, GroupName, MatchName, ServerName, TeamName, ToolName},
+    policy::facts::Match,
 };
 use std::{
     cmp::Ordering,
@@ -59,6 +60,8 @@ pub struct Config {
     pub session: terms::SessionTerms,
     /// What is remembered how carefully.
     pub durability: terms::Durability,
+    /// Facts about arguments.
+    pub matches: BTreeMap<MatchName, Match>,
 }
 
 /// A value and the line that it stands on, counted from 1. Only the value counts when two are compared: a

@@ -10,6 +10,7 @@
 pub mod arguments;
 pub mod config;
 mod eval;
+pub mod facts;
 mod lower;
 
 use std::{
@@ -23,11 +24,12 @@ use crate::{
     decision::DenyReason,
     level::Level,
     limits,
-    names::{Action, AgentName, BudgetName, ClientName, GroupName, NameError, TeamName},
+    names::{Action, AgentName, BudgetName, ClientName, GroupName, MatchName, NameError, TeamName},
     window::Window,
 };
 use config::{Agent, Approvers, Config, Control, Disclose, Guard, terms};
 use eval::Compiled;
+use facts::Match;
 
 /// What a tool is, by the operator's word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +81,8 @@ pub struct Rules {
     pub session: terms::SessionTerms,
     /// What is remembered how carefully.
     pub durability: terms::Durability,
+    /// Facts about arguments.
+    pub matches: BTreeMap<MatchName, Match>,
 }
 
 impl From<&Config> for Rules {
@@ -92,6 +96,7 @@ impl From<&Config> for Rules {
             trips: config.trips.clone(),
             session: config.session,
             durability: config.durability,
+            matches: config.matches.clone(),
         }
     }
 }

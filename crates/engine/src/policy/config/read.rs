@@ -34,7 +34,7 @@ use crate::{
     level::{Level, LevelSet},
     names::NameError,
 };
-use std::{ops::Range, str::FromStr};
+use std::{collections::BTreeMap, ops::Range, str::FromStr};
 use toml_edit::Document;
 
 /// The largest file that is read. One with a thousand tools has a tenth of it.
@@ -124,6 +124,7 @@ impl<'a> Reader<'a> {
             budgets: Vec::new(),
             trips: self.trips(&trips, &known),
             session: top.get("session").map(|field| self.session(&field)).unwrap_or_default(),
+            matches: BTreeMap::new(),
             durability: top.get("durability").map(|field| self.durability(&field)).unwrap_or_default(),
         };
         config.budgets = self.budgets(&budgets, &known, &config);

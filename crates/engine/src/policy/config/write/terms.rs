@@ -72,6 +72,7 @@ impl Page {
             agents: _,
             guards: _,
             approvers: _,
+            matches: _,
         } = config;
         self.section(budgets, &["Budgets: how much may be spent, by whom, over which time."]);
         for budget in budgets {

@@ -444,7 +444,19 @@ fn config() -> impl Strategy<Value = Config> {
         let mut called = BTreeSet::new();
         let trips = trips.into_iter().filter(|(_, trip)| called.insert(trip.name.clone()));
         let trips = trips.map(|(at, trip)| Trip { agent: at.and_then(|at| agent(&at)), ..trip }).collect();
-        Config { state, servers, clients, agents, guards, approvers, budgets, trips, session, durability }
+        Config {
+            state,
+            servers,
+            clients,
+            agents,
+            guards,
+            approvers,
+            budgets,
+            trips,
+            session,
+            durability,
+            matches: BTreeMap::new(),
+        }
     })
 }
 

@@ -40,7 +40,6 @@ use crate::{
     state::{Changes, Intent, Known, Needs, Precondition, Step},
     stop::Coordinates,
     time::{Now, Timestamp},
-    tool::{Definition, Offer},
 };
 use counting::Counted;
 use judging::Ruling;
@@ -201,20 +200,22 @@ impl Engine {
         if terms.canary {
             return Err(deny(DenyReason::Canary));
         }
-        // A tool that no arguments could open looks absent: its schema is not told by way of complaints.
-        let judged = self.policy.judge(&call.agent, &call.action);
-        let Ruling { mut controls, policies, observed } =
-            judging::ruling(&self.policy, judged, call, known, level)?;
-        let definition = accepted(&known.offer).map_err(deny)?;
-        definition
-            .schema
-            .check(call.arguments.value())
-            .map_err(|problem| deny(DenyReason::BadArguments(problem)))?;
+        let Ruling { mut controls, policies, observed, reads_labels } =
+            judging::rule(&self.policy, call, tool, known, now)?;
         if call.mode == Mode::DryRun(DryRun::Tool) && !tool.plans {
             return Err(deny(DenyReason::DryRunUnsupported));
         }
         let claim = once::claim(call, &terms.once, &self.secret, now.wall).map_err(deny)?;
         let mut require = Vec::new();
+        if reads_labels {
+            let labels = judging::labels(&self.policy, known, now);
+            require.push(Precondition::Labels {
+                key: SessionKey::of(call),
+                labels,
+                now: now.wall,
+                terms: self.policy.session_terms(),
+            });
+        }
         if let Some(claim) = &claim {
             let claimed = known.remembered.key.as_ref();
             match once::held(claim, claimed, &call.agent, &call.client, now.wall) {
@@ -444,11 +445,10 @@ impl Engine {
             let denial = Denial::because(DenyReason::Stopped(Box::new(stopped)));
             return self.refuse(call, known, now, Denial { level: about.level, ..denial });
         }
-        let Some(level) = about.level else {
+        let Some(tool) = self.policy.tool(&call.action) else {
             return self.refuse(call, known, now, Denial::because(DenyReason::UnknownTool));
         };
-        let judged = self.policy.judge(&call.agent, &call.action);
-        match judging::ruling(&self.policy, judged, call, known, level) {
+        match judging::rule(&self.policy, call, tool, known, now) {
             Ok(_) => self.replay(call, known, now, about, Replay { of, text }),
             Err(denial) => self.refuse(call, known, now, denial),
         }
@@ -537,15 +537,6 @@ const fn loop_at(level: Level) -> u32 {
     match level {
         Level::Read => limits::LOOP_READS,
         Level::Write | Level::Execute | Level::Delete => limits::LOOP_EFFECTS,
-    }
-}
-
-fn accepted(offer: &Offer) -> Result<&Definition, DenyReason> {
-    match offer {
-        Offer::Accepted(definition) => Ok(definition),
-        Offer::Misfit(problem) => Err(DenyReason::BadArguments(problem.to_string())),
-        Offer::Changed | Offer::Unusable(_) => Err(DenyReason::ToolChanged),
-        Offer::Absent => Err(DenyReason::UnknownTool),
     }
 }
 

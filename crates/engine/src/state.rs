@@ -6,7 +6,7 @@
 //!
 //! Not here: how a store keeps any of this.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use crate::{
     approval::Approval,
@@ -100,6 +100,17 @@ pub enum Precondition {
     NoStop(Coordinates),
     /// These generations are current.
     Generations(Generations),
+    /// A call under this key is in a session that has seen just this.
+    Labels {
+        /// Whose session.
+        key: SessionKey,
+        /// What it has seen.
+        labels: BTreeSet<Label>,
+        /// As of when: what lapsed long before is forgotten.
+        now: Timestamp,
+        /// How long sessions last.
+        terms: SessionTerms,
+    },
     /// No question waits for this digest at this time.
     NoQuestion(Digest, Timestamp),
     /// The intent is in this state.
@@ -134,6 +145,7 @@ impl fmt::Display for Precondition {
         f.write_str(match self {
             Precondition::NoStop(_) => "no stop covers the call",
             Precondition::Generations(_) => "stop, policy and catalogue are as they were when it was decided",
+            Precondition::Labels { .. } => "the session has seen what it had when it was decided",
             Precondition::NoQuestion(..) => "no question waits for the same call",
             Precondition::Is(_, Open::Running) => "the call has no outcome yet",
             Precondition::Is(_, Open::Unknown) => "the call's outcome is unknown",
@@ -353,6 +365,7 @@ impl Changes {
                 Precondition::NoStop(about) => moved(&mut about.session),
                 Precondition::Fits { account, .. } => moved(&mut account.session),
                 Precondition::Generations(_)
+                | Precondition::Labels { .. }
                 | Precondition::NoQuestion(..)
                 | Precondition::Is(..)
                 | Precondition::KeyFree { .. }

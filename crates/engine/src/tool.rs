@@ -12,6 +12,7 @@ use crate::{
     json::{Json, Object},
     limits,
     names::{NameError, ToolName},
+    policy::arguments::Record,
     schema::{Schema, SchemaError},
 };
 
@@ -22,6 +23,8 @@ pub struct Definition {
     pub name: ToolName,
     /// What its arguments must look like.
     pub schema: Schema,
+    /// What rules can read of them.
+    pub arguments: Arc<Record>,
     /// Digest of name, schemas without prose, and annotations.
     pub shape: Shape,
     /// Digest of the whole definition.
@@ -66,7 +69,8 @@ impl Definition {
         let name = name.parse().map_err(DefinitionError::Name)?;
         let input = json.get("inputSchema").ok_or(DefinitionError::Schema(SchemaError::Missing))?;
         let schema = Schema::compile(input).map_err(DefinitionError::Schema)?;
-        Ok(Self { name, schema, shape: Shape::of(json), whole: Shape::of_text(&json.canonical()) })
+        let arguments = Arc::new(Record::of_schema(input).map_err(DefinitionError::Schema)?);
+        Ok(Self { name, schema, arguments, shape: Shape::of(json), whole: Shape::of_text(&json.canonical()) })
     }
 }
 

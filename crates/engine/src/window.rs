@@ -12,7 +12,7 @@
 
 mod zone;
 
-pub use self::zone::{UnknownZone, Zone};
+pub use self::zone::{Clock, UnknownZone, Zone};
 
 use std::{fmt, str::FromStr, time::Duration};
 

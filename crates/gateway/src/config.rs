@@ -12,7 +12,7 @@ use placet_engine::{
     diagnostic::{Finding, Severity, render},
     names::ServerName,
     policy::{
-        self, Policy, Rules,
+        self, Policy, PolicyError, RuleProblem, Rules,
         config::{self, Config, Cwd, Part, Text, terms::Flush},
     },
 };
@@ -84,9 +84,20 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
     let lock = Lock::beside(path).map_err(|error| wrong(error.to_string()))?;
     let mut findings = read.findings;
     let mut catalogue = policy::catalogue(&config);
+    for (action, tool) in &mut catalogue {
+        let accepted = lock.as_ref().and_then(|lock| lock.definition(action));
+        tool.definition = accepted.map(Arc::clone);
+    }
     config.servers.keys().for_each(|server| methods::add(server, &mut catalogue));
-    let policy =
-        Policy::compile(Rules::from(&config), catalogue).map_err(|error| wrong(error.to_string()))?;
+    let policy = Policy::compile(Rules::from(&config), catalogue).map_err(|error| match error {
+        PolicyError::Rules(problems) => {
+            findings.extend(problems.iter().map(|problem| found(problem, &source)));
+            LoadError(render(&findings, &name, &source))
+        }
+        error @ (PolicyError::Invalid(_) | PolicyError::SelfCheck(_) | PolicyError::Bug(_)) => {
+            wrong(error.to_string())
+        }
+    })?;
     findings.extend(unlocked(&config, lock.as_ref()));
     let accepted = |server: &ServerName| lock.as_ref().and_then(|lock| lock.servers.get(server)).cloned();
     let books = config
@@ -98,6 +109,22 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
     let digest = digest.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"));
     let warnings = (!findings.is_empty()).then(|| render(&findings, &name, &source));
     Ok(Loaded { config, policy, books, digest, warnings })
+}
+
+/// What is wrong with a rule, shown on its line.
+fn found(problem: &RuleProblem, source: &str) -> Finding {
+    let before: usize = source.split_inclusive('\n').take(problem.line.saturating_sub(1)).map(str::len).sum();
+    let line = source.get(before..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let indent = line.len() - line.trim_start().len();
+    let finding = Finding::error(problem.message.clone());
+    let finding = match &problem.help {
+        Some(help) => finding.help(help.clone()),
+        None => finding,
+    };
+    match problem.line {
+        0 => finding,
+        _ => finding.at(before + indent..before + line.trim_end().len()),
+    }
 }
 
 /// Tools of the file that the lock does not have: they are taken as they are at first contact.

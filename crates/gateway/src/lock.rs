@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
 
 use placet_engine::{
     json::{Json, Limits, parse},
-    names::ServerName,
+    names::{Action, ServerName},
     tool::{Definition, Shape},
 };
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
@@ -55,6 +55,12 @@ impl Lock {
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(cause) => Err(LockError(format!("cannot read `{}`: {cause}", path.display()))),
         }
+    }
+
+    /// What is accepted of a tool.
+    pub fn definition(&self, action: &Action) -> Option<&Arc<Definition>> {
+        let tools = self.servers.get(&action.server)?;
+        tools.iter().map(|known| &known.definition).find(|known| known.name == action.tool)
     }
 
     /// Reads a lock file's text.

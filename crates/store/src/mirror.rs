@@ -145,6 +145,10 @@ impl Mirror {
         match required {
             Precondition::NoStop(about) => !self.stops.iter().any(|stop| stop.covers(about)),
             Precondition::Generations(seen) => *seen == self.generations,
+            Precondition::Labels { key, labels, now, terms } => {
+                let session = self.session(key).filter(|session| !session.is_forgotten(*now, terms));
+                session.map_or(labels.is_empty(), |session| session.labels == *labels)
+            }
             Precondition::NoQuestion(digest, now) => {
                 !self.questions.get(digest).is_some_and(|question| question.is_pending(*now))
             }

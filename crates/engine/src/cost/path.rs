@@ -59,6 +59,14 @@ impl Path {
         self.root.as_str()
     }
 
+    /// The names of members on its way, up to the first item of a list.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().map_while(|step| match step {
+            Step::Member(name) => Some(name.as_str()),
+            Step::Item(_) => None,
+        })
+    }
+
     /// What stands there in `value`, if something does. A path of `args` is looked up in the object of
     /// arguments itself, one of `result` in the structured result.
     pub fn find<'a>(&self, value: &'a Json) -> Option<&'a Json> {

@@ -244,7 +244,7 @@ fn is_spared(call: &Call, unit: &Unit) -> bool {
 }
 
 /// What a call costs in a unit: what the tool says, or what the caller says if that is more.
-fn price(call: &Call, terms: &Tool, unit: &Unit) -> Result<Option<Amount>, DenyReason> {
+pub(super) fn price(call: &Call, terms: &Tool, unit: &Unit) -> Result<Option<Amount>, DenyReason> {
     let said = call.cost.get(unit).copied();
     match terms.cost.get(unit) {
         Some(cost) => {

@@ -5,16 +5,20 @@
 //! softened: stops, what was accepted of a tool, its schema, keys, budgets and the record hold as they do
 //! otherwise, and so does a policy that could not be evaluated.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
+use super::counting;
 use crate::{
-    call::Call,
+    call::{Call, Mode},
     decision::{Denial, DenyReason},
     json::Json,
     level::Level,
-    policy::{Judged, Policy, config::Control},
+    names::Label,
+    policy::{Judged, Policy, Seen, Tool, config::Control},
     record::Record,
     state::Known,
+    time::Now,
+    tool::{Definition, Offer},
 };
 
 /// What policy lets happen.
@@ -25,10 +29,49 @@ pub(super) struct Ruling {
     pub(super) policies: Vec<Arc<str>>,
     /// What would have been decided, if policy is only watched and would not simply have allowed it.
     pub(super) observed: Option<Box<str>>,
+    /// Whether it depends on what the session has seen.
+    pub(super) reads_labels: bool,
+}
+
+/// Judges a call by policy: first by what does not depend on it, then, if its arguments fit, by the rest.
+pub(super) fn rule(
+    policy: &Policy,
+    call: &Call,
+    tool: &Tool,
+    known: &Known,
+    now: Now,
+) -> Result<Ruling, Denial> {
+    let level = tool.level();
+    let deny = |reason| Denial::because(reason).at(level);
+    // A tool that no arguments could open looks absent: its schema is not told by way of complaints.
+    let opened = policy.judge(&call.agent, &call.action);
+    let listed = matches!(opened, Judged::Granted { .. });
+    let ruling = ruling(policy, opened, call, known, level)?;
+    let definition = accepted(&known.offer).map_err(deny)?;
+    let arguments = call.arguments.value();
+    definition.schema.check(arguments).map_err(|problem| deny(DenyReason::BadArguments(problem)))?;
+    if !policy.is_conditional(&call.action) {
+        return Ok(ruling);
+    }
+    let seen = Seen {
+        definition,
+        arguments,
+        dry_run: call.mode != Mode::Live,
+        now: now.wall,
+        steps: steps(policy, known, now),
+        labels: &labels(policy, known, now),
+        cost: &|unit| {
+            let unit = unit.parse().map_err(|_| DenyReason::Bug)?;
+            Ok(counting::price(call, &tool.terms, &unit)?.unwrap_or_default())
+        },
+    };
+    let judged = policy.judge_call(&call.agent, &call.action, &seen);
+    let ruling = self::ruling(policy, judged, call, known, level).map_err(|denial| Denial { listed, ..denial })?;
+    Ok(Ruling { reads_labels: policy.reads_labels(&call.action), ..ruling })
 }
 
 /// Takes what was judged of a call of a tool of this level for what it means now.
-pub(super) fn ruling(
+fn ruling(
     policy: &Policy,
     judged: Judged,
     call: &Call,
@@ -36,18 +79,43 @@ pub(super) fn ruling(
     level: Level,
 ) -> Result<Ruling, Denial> {
     let watched = known.paused || policy.observes(&call.agent);
+    let ruled = |controls, policies, observed| Ruling { controls, policies, observed, reads_labels: false };
     match judged {
         Judged::Granted { controls, policies } if watched && !controls.is_empty() => {
             let controls: Vec<_> = controls.iter().map(ToString::to_string).collect();
-            let observed = Some(format!("ask {}", controls.join(" ")).into());
-            Ok(Ruling { controls: Vec::new(), policies, observed })
+            Ok(ruled(Vec::new(), policies, Some(format!("ask {}", controls.join(" ")).into())))
         }
-        Judged::Granted { controls, policies } => Ok(Ruling { controls, policies, observed: None }),
+        Judged::Granted { controls, policies } => Ok(ruled(controls, policies, None)),
         Judged::Refused { reason, policies } if watched && is_softened(&reason) => {
-            let observed = Some(format!("deny {}", reason.code().as_str()).into());
-            Ok(Ruling { controls: Vec::new(), policies, observed })
+            Ok(ruled(Vec::new(), policies, Some(format!("deny {}", reason.code().as_str()).into())))
         }
-        Judged::Refused { reason, policies } => Err(Denial { policies, ..Denial::because(reason).at(level) }),
+        Judged::Refused { reason, policies } => {
+            Err(Denial { policies, ..Denial::because(reason).at(level) })
+        }
+    }
+}
+
+/// How many calls were proposed in the call's session, this one included.
+fn steps(policy: &Policy, known: &Known, now: Now) -> u64 {
+    let terms = policy.session_terms();
+    let session = known.remembered.session.as_ref();
+    let running = session.filter(|session| session.runs_at(now.wall, &terms));
+    running.map_or(0, |session| session.steps).saturating_add(1)
+}
+
+/// What the call's session has seen, be it in an earlier one.
+pub(super) fn labels(policy: &Policy, known: &Known, now: Now) -> BTreeSet<Label> {
+    let session = known.remembered.session.as_ref();
+    let seen = session.filter(|session| !session.is_forgotten(now.wall, &policy.session_terms()));
+    seen.map(|session| session.labels.clone()).unwrap_or_default()
+}
+
+fn accepted(offer: &Offer) -> Result<&Definition, DenyReason> {
+    match offer {
+        Offer::Accepted(definition) => Ok(definition),
+        Offer::Misfit(problem) => Err(DenyReason::BadArguments(problem.to_string())),
+        Offer::Changed | Offer::Unusable(_) => Err(DenyReason::ToolChanged),
+        Offer::Absent => Err(DenyReason::UnknownTool),
     }
 }
 

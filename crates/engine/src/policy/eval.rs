@@ -4,45 +4,67 @@
 //! scope can match the pair, and turn any error into a denial. Where every satisfied forbid names the control
 //! that lifts it, the same question is put again with those controls: what Cedar then says is the last word.
 //!
-//! Requests hold nothing that changes from call to call, so each pair's are built once and kept.
+//! Most questions hold nothing that changes from call to call ([`Compiled::judge`]): each pair's are built once
+//! and kept. Where a rule has a condition, a call is judged by what its action's [`View`] reads of it
+//! ([`Compiled::judge_call`]), and a pair that no arguments could open is refused before they are looked at.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt::Write as _,
-    str::FromStr,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, RwLock},
 };
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid,
-    Policy, PolicyId, PolicySet, Request, Response, RestrictedExpression, Schema, ValidationMode, Validator,
+    AuthorizationError, Authorizer, Context, Decision, Entities, Policy, PolicyId, PolicySet, Request, Response,
+    RestrictedExpression, Schema,
 };
-use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Catalogue, Judged, PolicyError, Rules,
+    Catalogue, Judged, PolicyError, RuleProblem, Rules, Seen,
     config::Control,
-    lower::{Effect, Lowered, level_group, lower, probe, server_group},
+    lower::{Effect, Lowered, lower},
+    model::{self, bug},
+    view::{Sliced, View},
 };
 use crate::{
     decision::DenyReason,
     level::Level,
     names::{Action, AgentName, TeamName},
+    tool::Definition,
 };
 
 /// Validated policies and, made on first use, the slice of each pair of agent and tool.
 #[derive(Debug)]
 pub(super) struct Compiled {
+    rules: Arc<Rules>,
+    catalogue: Arc<Catalogue>,
     lowered: Vec<Lowered>,
-    by_id: HashMap<PolicyId, usize>,
-    policies: Vec<Policy>,
+    /// By a policy's id: its rule, and whether it is the one for what is missing.
+    by_id: HashMap<PolicyId, (usize, Part)>,
+    /// Those without a condition; none where there is one.
+    policies: Vec<Option<Policy>>,
     schema: Schema,
     entities: Entities,
     agents: BTreeMap<AgentName, (usize, Option<TeamName>)>,
     actions: BTreeMap<Action, (usize, Level)>,
     slices: Vec<OnceLock<Option<Slice>>>,
+    /// The conditional rules of each action that has any.
+    conditional: BTreeMap<Action, Vec<usize>>,
+    views: RwLock<BTreeMap<Action, Arc<View>>>,
     digest: String,
+}
+
+/// Which of a rule's policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Main,
+    Missing,
+}
+
+/// The id of the policy that refuses where a rule's condition cannot be told.
+pub(super) fn missing_id(rule: &str) -> Arc<str> {
+    format!("{rule}.missing").into()
 }
 
 /// What Cedar is asked about one agent and one tool.
@@ -62,20 +84,27 @@ impl Slice {
 }
 
 impl Compiled {
-    pub(super) fn new(rules: &Rules, catalogue: &Catalogue) -> Result<Self, PolicyError> {
+    pub(super) fn new(rules: &Arc<Rules>, catalogue: &Arc<Catalogue>) -> Result<Self, PolicyError> {
         let lowered = lower(rules, catalogue);
         let mut policies = Vec::with_capacity(lowered.len());
         let mut by_id = HashMap::with_capacity(lowered.len());
         for (at, rule) in lowered.iter().enumerate() {
             let id = PolicyId::new(&*rule.id);
-            policies.push(Policy::from_json(Some(id.clone()), rule.to_est()).map_err(bug)?);
-            if by_id.insert(id, at).is_some() {
-                return Err(PolicyError::Invalid(vec![format!("two rules are called `{}`", rule.id)]));
+            policies.push(match rule.when {
+                None => Some(Policy::from_json(Some(id.clone()), rule.to_est()).map_err(bug)?),
+                Some(_) => None,
+            });
+            let missing = rule.when.as_ref().map(|_| (PolicyId::new(&*missing_id(&rule.id)), (at, Part::Missing)));
+            for (id, part) in [(id, (at, Part::Main))].into_iter().chain(missing) {
+                if by_id.insert(id, part).is_some() {
+                    return Err(PolicyError::Invalid(vec![format!("two rules are called `{}`", rule.id)]));
+                }
             }
         }
-        let schema = Schema::from_json_value(schema(catalogue)).map_err(bug)?;
-        let entities = entities(rules, catalogue, &schema)?;
-        validate(&policies, &schema)?;
+        let schema = model::schema(catalogue)?;
+        let entities = model::entities(rules, catalogue, &schema)?;
+        let plain: Vec<_> = policies.iter().flatten().cloned().collect();
+        model::validate(&plain, &schema).map_err(PolicyError::Invalid)?;
 
         let agents: BTreeMap<_, _> = rules
             .agents
@@ -90,9 +119,176 @@ impl Compiled {
             .collect();
         let mut slices = Vec::new();
         slices.resize_with(agents.len().saturating_mul(actions.len()), OnceLock::new);
-        let digest = digest(&policies, catalogue);
-        self_check(&schema, &entities)?;
-        Ok(Self { lowered, by_id, policies, schema, entities, agents, actions, slices, digest })
+        model::self_check(&schema, &entities)?;
+        let with_condition: Vec<_> = lowered.iter().enumerate().filter(|(_, rule)| rule.when.is_some()).collect();
+        let conditional = actions.iter().filter_map(|(action, (_, level))| {
+            let covering = with_condition.iter().filter(|(_, rule)| rule.covers(action, *level));
+            let covering: Vec<_> = covering.map(|(at, _)| *at).collect();
+            (!covering.is_empty()).then(|| (action.clone(), covering))
+        });
+        let conditional = conditional.collect();
+        let mut compiled = Self {
+            rules: Arc::clone(rules),
+            catalogue: Arc::clone(catalogue),
+            digest: String::new(),
+            lowered,
+            by_id,
+            policies,
+            schema,
+            entities,
+            agents,
+            actions,
+            slices,
+            conditional,
+            views: RwLock::default(),
+        };
+        compiled.view_all()?;
+        compiled.digest = compiled.digest_of_all();
+        Ok(compiled)
+    }
+
+    /// Makes the views of all tools whose definitions are known, or says everything that is wrong with the
+    /// conditions over them.
+    fn view_all(&mut self) -> Result<(), PolicyError> {
+        let mut problems: Vec<RuleProblem> = Vec::new();
+        let mut views = BTreeMap::new();
+        for action in self.conditional.keys() {
+            let Some(definition) = self.catalogue.get(action).and_then(|tool| tool.definition.as_ref()) else {
+                continue;
+            };
+            match self.compile_view(action, definition) {
+                Ok(view) => drop(views.insert(action.clone(), Arc::new(view))),
+                Err(found) => {
+                    for problem in found {
+                        if !problems.contains(&problem) {
+                            problems.push(problem);
+                        }
+                    }
+                }
+            }
+        }
+        if !problems.is_empty() {
+            problems.sort_by_key(|problem| problem.line);
+            return Err(PolicyError::Rules(problems));
+        }
+        self.views = RwLock::new(views);
+        Ok(())
+    }
+
+    fn compile_view(&self, action: &Action, definition: &Definition) -> Result<View, Vec<RuleProblem>> {
+        let bug = || vec![RuleProblem { line: 0, message: format!("`{action}` is not known"), help: None }];
+        let tool = self.catalogue.get(action).ok_or_else(bug)?;
+        let covering = self.conditional.get(action).ok_or_else(bug)?;
+        let rules: Vec<_> = covering.iter().filter_map(|at| Some((*at, self.lowered.get(*at)?))).collect();
+        View::compile(action, tool, definition, &rules, &self.rules.matches, self.agents.len())
+    }
+
+    /// The view of an action under the definition that a call of it has; none if its conditions mean nothing
+    /// there.
+    fn view(&self, action: &Action, definition: &Definition) -> Option<Arc<View>> {
+        let known = self.views.read().ok()?.get(action).filter(|view| view.shape == definition.shape).cloned();
+        if known.is_some() {
+            return known;
+        }
+        // Only what an operator or a first contact has pinned comes here, so there are few.
+        let view = Arc::new(self.compile_view(action, definition).ok()?);
+        self.views.write().ok()?.insert(action.clone(), Arc::clone(&view));
+        Some(view)
+    }
+
+    /// Whether what is said of this tool depends on the call.
+    pub(super) fn is_conditional(&self, action: &Action) -> bool {
+        self.conditional.contains_key(action)
+    }
+
+    /// Whether a view of this tool holds what the session has seen.
+    pub(super) fn reads_labels(&self, action: &Action) -> bool {
+        let Ok(views) = self.views.read() else { return true };
+        views.get(action).is_some_and(|view| view.reads_labels())
+    }
+
+    /// Judges one call, conditions included.
+    pub(super) fn judge_call(&self, agent: &AgentName, action: &Action, seen: &Seen<'_>) -> Judged {
+        let refused = |reason, policies| Judged::Refused { reason, policies };
+        let Some(covering) = self.conditional.get(action) else { return self.judge(agent, action) };
+        let (Some((row, team)), Some((_, level))) = (self.agents.get(agent), self.actions.get(action)) else {
+            return refused(DenyReason::NotGranted, Vec::new());
+        };
+        let applies = |at: usize| {
+            self.lowered.get(at).is_some_and(|rule| rule.can_match(agent, team.as_ref(), action, *level))
+        };
+        if !covering.iter().any(|at| applies(*at)) {
+            return self.judge(agent, action);
+        }
+        let Some(view) = self.view(action, seen.definition) else {
+            let ids = covering.iter().filter_map(|at| Some(Arc::clone(&self.lowered.get(*at)?.id)));
+            return refused(DenyReason::PolicyError, ids.collect());
+        };
+        let sliced = view.slices.get(*row).and_then(|slot| {
+            slot.get_or_init(|| {
+                let plain = self.plain(agent, team.as_ref(), action, *level).ok()?;
+                view.slice(plain, applies)
+            })
+            .as_ref()
+        });
+        let Some(sliced) = sliced else { return refused(DenyReason::PolicyError, Vec::new()) };
+        self.judge_seen(&view, sliced, agent, action, seen)
+    }
+
+    fn judge_seen(
+        &self,
+        view: &View,
+        sliced: &Sliced,
+        agent: &AgentName,
+        action: &Action,
+        seen: &Seen<'_>,
+    ) -> Judged {
+        let parts = match view.parts(sliced, &self.rules, seen) {
+            Ok(parts) => parts,
+            Err(reason) => {
+                let policies = view.policies().map(|(rule, _)| rule).collect::<BTreeSet<_>>();
+                let ids = policies.into_iter().filter_map(|at| Some(Arc::clone(&self.lowered.get(at)?.id)));
+                return Judged::Refused { reason, policies: ids.collect() };
+            }
+        };
+        let ask = |controls: &BTreeSet<Control>| {
+            let controls = ("controls".to_owned(), model::texts(controls));
+            let parts: Vec<(String, RestrictedExpression)> = parts.iter().cloned().chain([controls]).collect();
+            let context = Context::from_pairs(parts).map_err(bug)?;
+            let request = model::request(agent, action, context, &view.schema)?;
+            Ok(Authorizer::new().is_authorized(&request, &sliced.set, &self.entities))
+        };
+        match self.in_two_rounds(ask) {
+            Judged::Refused { reason: DenyReason::FactMissing(_), policies } => {
+                let which = view.missing(&self.rules, seen.arguments).unwrap_or_else(|| "an argument".to_owned());
+                Judged::Refused { reason: DenyReason::FactMissing(which.into()), policies }
+            }
+            judged @ (Judged::Granted { .. } | Judged::Refused { .. }) => judged,
+        }
+    }
+
+    /// Asks without controls and, if every satisfied forbid can be lifted, with those that lift them.
+    fn in_two_rounds(&self, ask: impl Fn(&BTreeSet<Control>) -> Result<Response, PolicyError>) -> Judged {
+        let refused = |reason, policies| Judged::Refused { reason, policies };
+        let Ok(first) = ask(&BTreeSet::new()) else { return refused(DenyReason::PolicyError, Vec::new()) };
+        let (controls, mut policies) = match self.read(&first) {
+            Read::Erred(ids) => return refused(DenyReason::PolicyError, ids),
+            Read::Allowed(policies) => return Judged::Granted { controls: Vec::new(), policies },
+            Read::NothingMatched => return refused(DenyReason::NotGranted, Vec::new()),
+            Read::Forbidden { reason, ids } => return refused(reason, ids),
+            Read::Curable { controls, ids } => (controls, ids),
+        };
+        let Ok(second) = ask(&controls) else { return refused(DenyReason::PolicyError, policies) };
+        match self.read(&second) {
+            Read::Allowed(ids) => {
+                policies.extend(ids);
+                Judged::Granted { controls: controls.into_iter().collect(), policies }
+            }
+            Read::NothingMatched => refused(DenyReason::NotGranted, Vec::new()),
+            Read::Forbidden { reason, ids } => refused(reason, ids),
+            // More controls never satisfy a forbid that was not satisfied, so nothing new can ask for more.
+            Read::Erred(ids) | Read::Curable { ids, .. } => refused(DenyReason::PolicyError, ids),
+        }
     }
 
     /// Judges one pair. Whatever is not known to the policy is not granted.
@@ -112,35 +308,19 @@ impl Compiled {
     }
 
     fn judge_by(&self, slice: &Slice, agent: &AgentName, action: &Action) -> Judged {
-        let refused = |reason, policies| Judged::Refused { reason, policies };
-        let first = self.ask(slice, &slice.plain);
-        let (controls, mut policies) = match self.read(&first) {
-            Read::Erred(ids) => return refused(DenyReason::PolicyError, ids),
-            Read::Allowed(policies) => return Judged::Granted { controls: Vec::new(), policies },
-            Read::NothingMatched => return refused(DenyReason::NotGranted, Vec::new()),
-            Read::Forbidden { words, ids } => return refused(DenyReason::Forbidden(words), ids),
-            Read::Curable { controls, ids } => (controls, ids),
-        };
-        if slice.lifted.get().is_none() {
-            let Ok(request) = self.request(agent, action, &controls) else {
-                return refused(DenyReason::PolicyError, policies);
-            };
-            // Whoever else was faster has put the same here.
-            drop(slice.lifted.set((controls.clone(), request)));
-        }
-        let Some((_, request)) = slice.lifted.get().filter(|(lifted, _)| *lifted == controls) else {
-            return refused(DenyReason::PolicyError, policies);
-        };
-        match self.read(&self.ask(slice, request)) {
-            Read::Allowed(ids) => {
-                policies.extend(ids);
-                Judged::Granted { controls: controls.into_iter().collect(), policies }
+        self.in_two_rounds(|controls| {
+            if controls.is_empty() {
+                return Ok(self.ask(slice, &slice.plain));
             }
-            Read::NothingMatched => refused(DenyReason::NotGranted, Vec::new()),
-            Read::Forbidden { words, ids } => refused(DenyReason::Forbidden(words), ids),
-            // More controls never satisfy a forbid that was not satisfied, so nothing new can ask for more.
-            Read::Erred(ids) | Read::Curable { ids, .. } => refused(DenyReason::PolicyError, ids),
-        }
+            if slice.lifted.get().is_none() {
+                let request = self.request(agent, action, controls)?;
+                // Whoever else was faster has put the same here.
+                drop(slice.lifted.set((controls.clone(), request)));
+            }
+            let lifted = slice.lifted.get().filter(|(lifted, _)| lifted == controls);
+            let (_, request) = lifted.ok_or_else(|| bug("the controls of a pair changed"))?;
+            Ok(self.ask(slice, request))
+        })
     }
 
     fn ask(&self, slice: &Slice, request: &Request) -> Response {
@@ -157,14 +337,21 @@ impl Compiled {
         let mut ids: Vec<Arc<str>> = Vec::new();
         let mut controls = BTreeSet::new();
         let mut hard: Option<(bool, usize, Option<Arc<str>>)> = None;
+        let mut missing = false;
         for id in diagnostics.reason() {
-            let Some((at, rule)) = self.by_id.get(id).and_then(|at| Some((*at, self.lowered.get(*at)?)))
-            else {
+            let found = self.by_id.get(id).and_then(|(at, part)| Some((*at, *part, self.lowered.get(*at)?)));
+            let Some((at, part, rule)) = found else {
                 return Read::Erred(vec![id.to_string().into()]);
             };
+            if part == Part::Missing {
+                ids.push(missing_id(&rule.id));
+                missing = true;
+                continue;
+            }
             ids.push(Arc::clone(&rule.id));
             match &rule.effect {
                 Effect::Permit => {}
+                Effect::Missing => missing = true,
                 Effect::Forbid(words) => {
                     // Cedar names its reasons in no order, but the same call is always told the same words:
                     // those of the first rule that has some.
@@ -181,10 +368,33 @@ impl Compiled {
         ids.sort();
         match (response.decision(), hard) {
             (Decision::Allow, _) => Read::Allowed(ids),
-            (Decision::Deny, Some((_, _, words))) => Read::Forbidden { words, ids },
+            (Decision::Deny, Some((_, _, words))) => Read::Forbidden { reason: DenyReason::Forbidden(words), ids },
+            (Decision::Deny, None) if missing => {
+                Read::Forbidden { reason: DenyReason::FactMissing("an argument".into()), ids }
+            }
             (Decision::Deny, None) if !controls.is_empty() => Read::Curable { controls, ids },
             (Decision::Deny, None) => Read::NothingMatched,
         }
+    }
+
+    /// The unconditional policies whose scope can match the pair.
+    fn plain(
+        &self,
+        agent: &AgentName,
+        team: Option<&TeamName>,
+        action: &Action,
+        level: Level,
+    ) -> Result<Vec<Policy>, PolicyError> {
+        let matching = self.lowered.iter().zip(&self.policies).filter_map(|(rule, policy)| {
+            Some((rule, policy.as_ref()?)).filter(|(rule, _)| rule.can_match(agent, team, action, level))
+        });
+        // A glob may have become a list of hundreds of tools, which Cedar would build anew at each question.
+        // Here the one tool that is asked about stands for all of them.
+        let narrowed = matching.map(|(rule, policy)| match rule.narrowed(action) {
+            None => Ok(policy.clone()),
+            Some(narrowed) => Policy::from_json(Some(policy.id().clone()), narrowed.to_est()).map_err(bug),
+        });
+        narrowed.collect()
     }
 
     fn slice(
@@ -194,16 +404,7 @@ impl Compiled {
         action: &Action,
         level: Level,
     ) -> Result<Slice, PolicyError> {
-        let matching = self.lowered.iter().zip(&self.policies);
-        let matching = matching.filter(|(rule, _)| rule.can_match(agent, team, action, level));
-        // A glob may have become a list of hundreds of tools, which Cedar would build anew at each question.
-        // Here the one tool that is asked about stands for all of them.
-        let narrowed = matching.map(|(rule, policy)| match rule.narrowed(action) {
-            None => Ok(policy.clone()),
-            Some(narrowed) => Policy::from_json(Some(policy.id().clone()), narrowed.to_est()).map_err(bug),
-        });
-        let policies = narrowed.collect::<Result<Vec<_>, _>>()?;
-        let set = PolicySet::from_policies(policies).map_err(bug)?;
+        let set = PolicySet::from_policies(self.plain(agent, team, action, level)?).map_err(bug)?;
         Ok(Slice::new(set, self.request(agent, action, &BTreeSet::new())?))
     }
 
@@ -213,22 +414,28 @@ impl Compiled {
         action: &Action,
         controls: &BTreeSet<Control>,
     ) -> Result<Request, PolicyError> {
-        let names = controls.iter().map(|control| RestrictedExpression::new_string(control.to_string()));
-        let context = Context::from_pairs([("controls".to_owned(), RestrictedExpression::new_set(names))])
-            .map_err(bug)?;
-        Request::new(
-            uid("Agent", agent.as_str())?,
-            uid("Action", &action.to_string())?,
-            uid("Server", action.server.as_str())?,
-            context,
-            Some(&self.schema),
-        )
-        .map_err(bug)
+        let context = Context::from_pairs([("controls".to_owned(), model::texts(controls))]).map_err(bug)?;
+        model::request(agent, action, context, &self.schema)
+    }
+
+    /// All policies, the conditional ones once for each tool over which they are known to mean something.
+    fn all(&self) -> Vec<Policy> {
+        let mut all: Vec<Policy> = self.policies.iter().flatten().cloned().collect();
+        if let Ok(views) = self.views.read() {
+            all.extend(views.values().flat_map(|view| view.policies().map(|(_, policy)| policy.clone())));
+        }
+        all
+    }
+
+    /// Where a rule stands in the file, by the id of its policy; 0 if it has no place.
+    pub(super) fn line(&self, id: &str) -> usize {
+        let found = self.by_id.get(&PolicyId::new(id)).and_then(|(at, _)| self.lowered.get(*at));
+        found.map_or(0, |rule| rule.line)
     }
 
     pub(super) fn to_cedar(&self) -> String {
         let mut text = String::new();
-        for policy in &self.policies {
+        for policy in self.all() {
             // Static policies, made from Cedar's own syntax trees, always have a text.
             let _ = writeln!(text, "{}\n", policy.to_cedar().unwrap_or_default());
         }
@@ -238,41 +445,28 @@ impl Compiled {
     pub(super) fn digest(&self) -> &str {
         &self.digest
     }
-}
 
-/// Tries one forbid of each level on an action of that level, beside a permit of everything. If the
-/// groups were lost on the way, `action in` would be false and every such forbid silently gone.
-fn self_check(schema: &Schema, entities: &Entities) -> Result<(), PolicyError> {
-    for level in Level::ALL {
-        let permit = json!({ "effect": "permit", "principal": { "op": "All" }, "action": { "op": "All" },
-            "resource": { "op": "All" }, "conditions": [] });
-        let forbid = json!({ "effect": "forbid", "principal": { "op": "All" },
-            "action": { "op": "in", "entity": { "type": "Action", "id": level_group(level) } },
-            "resource": { "op": "All" }, "conditions": [] });
-        let set = PolicySet::from_policies([
-            Policy::from_json(Some(PolicyId::new("permit")), permit).map_err(bug)?,
-            Policy::from_json(Some(PolicyId::new("forbid")), forbid).map_err(bug)?,
-        ])
-        .map_err(bug)?;
-        let none = RestrictedExpression::new_set([]);
-        let context = Context::from_pairs([("controls".to_owned(), none)]).map_err(bug)?;
-        let request = Request::new(
-            uid("Agent", "probe")?,
-            uid("Action", &probe(level))?,
-            uid("Server", "probe")?,
-            context,
-            Some(schema),
-        )
-        .map_err(bug)?;
-        let response = Authorizer::new().is_authorized(&request, &set, entities);
-        let refused = response.decision() == Decision::Deny
-            && response.diagnostics().errors().next().is_none()
-            && response.diagnostics().reason().any(|id| *id == PolicyId::new("forbid"));
-        if !refused {
-            return Err(PolicyError::SelfCheck(level));
+    /// Everything that can change a judgement: policies, conditions as they are written, facts, and terms.
+    fn digest_of_all(&self) -> String {
+        let mut hash = Sha256::new();
+        for (rule, policy) in self.lowered.iter().zip(&self.policies) {
+            match (policy, &rule.when) {
+                (Some(policy), _) => hash.update(policy.to_cedar().unwrap_or_default()),
+                (None, when) => hash.update(format!("{:?} {when:?}", rule.to_est())),
+            }
+            hash.update([0]);
         }
+        for (name, found) in &self.rules.matches {
+            hash.update(format!("{name} {found:?}\n"));
+        }
+        for (action, tool) in &*self.catalogue {
+            hash.update(format!("{action} {} {:?}\n", tool.plans, tool.terms));
+        }
+        hash.finalize().iter().fold("sha256:".to_owned(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     }
-    Ok(())
 }
 
 /// What Cedar's answer means.
@@ -280,7 +474,7 @@ enum Read {
     Erred(Vec<Arc<str>>),
     Allowed(Vec<Arc<str>>),
     NothingMatched,
-    Forbidden { words: Option<Arc<str>>, ids: Vec<Arc<str>> },
+    Forbidden { reason: DenyReason, ids: Vec<Arc<str>> },
     Curable { controls: BTreeSet<Control>, ids: Vec<Arc<str>> },
 }
 
@@ -291,148 +485,5 @@ fn erring_policy(error: &AuthorizationError) -> Arc<str> {
     }
 }
 
-fn uid(kind: &str, id: &str) -> Result<EntityUid, PolicyError> {
-    Ok(EntityUid::from_type_name_and_id(EntityTypeName::from_str(kind).map_err(bug)?, EntityId::new(id)))
-}
-
-/// Actions with their groups, and what a request looks like.
-fn schema(catalogue: &Catalogue) -> Value {
-    let context = json!({ "type": "Record", "attributes": {
-        "controls": { "type": "Set", "element": { "type": "String" } } } });
-    let applies = json!({ "principalTypes": ["Agent"], "resourceTypes": ["Server"], "context": context });
-    let mut actions = serde_json::Map::new();
-    for level in Level::ALL {
-        actions.insert(level_group(level), json!({}));
-        actions.insert(
-            probe(level),
-            json!({ "memberOf": [{ "id": level_group(level) }], "appliesTo": applies }),
-        );
-    }
-    for (action, tool) in catalogue {
-        let server = server_group(action.server.as_str());
-        actions.insert(
-            action.to_string(),
-            json!({ "memberOf": [{ "id": level_group(tool.level()) }, { "id": server }], "appliesTo": applies }),
-        );
-        actions.insert(server, json!({}));
-    }
-    json!({ "": {
-        "entityTypes": { "Team": {}, "Agent": { "memberOfTypes": ["Team"] }, "Server": {} },
-        "actions": actions,
-    } })
-}
-
-fn entities(rules: &Rules, catalogue: &Catalogue, schema: &Schema) -> Result<Entities, PolicyError> {
-    let mut all = vec![Entity::new_no_attrs(uid("Agent", "probe")?, HashSet::new())];
-    let mut teams = BTreeSet::new();
-    for (name, agent) in &rules.agents {
-        let mut parents = HashSet::new();
-        if let Some(team) = &agent.team {
-            parents.insert(uid("Team", team.as_str())?);
-            teams.insert(team.as_str());
-        }
-        if name.as_str() != "probe" {
-            all.push(Entity::new_no_attrs(uid("Agent", name.as_str())?, parents));
-        } else if let Some(first) = all.first_mut() {
-            *first = Entity::new_no_attrs(uid("Agent", "probe")?, parents);
-        }
-    }
-    for team in teams {
-        all.push(Entity::new_no_attrs(uid("Team", team)?, HashSet::new()));
-    }
-    let servers: BTreeSet<_> =
-        catalogue.keys().map(|action| action.server.as_str()).chain(["probe"]).collect();
-    for server in servers {
-        all.push(Entity::new_no_attrs(uid("Server", server)?, HashSet::new()));
-    }
-    // With the schema, always: it is what puts the actions into their groups.
-    Entities::from_entities(all, Some(schema)).map_err(bug)
-}
-
-/// Strict validation. A rule about a level of which there is no tool can never match, and may stand.
-fn validate(policies: &[Policy], schema: &Schema) -> Result<(), PolicyError> {
-    let set = PolicySet::from_policies(policies.iter().cloned()).map_err(bug)?;
-    let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
-    let problems: Vec<_> = result
-        .validation_errors()
-        .map(ToString::to_string)
-        .chain(
-            result
-                .validation_warnings()
-                .filter(|warning| !matches!(warning, cedar_policy::ValidationWarning::ImpossiblePolicy(_)))
-                .map(ToString::to_string),
-        )
-        .collect();
-    if problems.is_empty() { Ok(()) } else { Err(PolicyError::Invalid(problems)) }
-}
-
-fn digest(policies: &[Policy], catalogue: &Catalogue) -> String {
-    let mut hash = Sha256::new();
-    for policy in policies {
-        hash.update(policy.to_cedar().unwrap_or_default());
-        hash.update([0]);
-    }
-    for (action, tool) in catalogue {
-        hash.update(format!("{action} {} {:?}\n", tool.plans, tool.terms));
-    }
-    hash.finalize().iter().fold("sha256:".to_owned(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn bug(error: impl std::fmt::Display) -> PolicyError {
-    PolicyError::Bug(error.to_string())
-}
-
-/// What tests need to see or to break.
 #[cfg(test)]
-impl Compiled {
-    /// The same with one more policy in every slice, unvalidated: no file can hold one that errs.
-    pub(super) fn with_raw(mut self, id: &str, est: Value) -> Self {
-        let id = PolicyId::new(id);
-        self.by_id.insert(id.clone(), self.lowered.len());
-        self.lowered.push(Lowered {
-            id: id.to_string().into(),
-            line: 0,
-            effect: Effect::Forbid(None),
-            who: super::lower::Who::Anyone,
-            what: super::lower::What::Levels(Level::ALL.into_iter().collect()),
-        });
-        self.policies.push(Policy::from_json(Some(id), est).unwrap());
-        self.slices.iter_mut().for_each(|slice| drop(slice.take()));
-        self
-    }
-
-    /// What the whole set says of this pair.
-    pub(super) fn judge_unsliced(&self, agent: &AgentName, action: &Action) -> Judged {
-        let set = PolicySet::from_policies(self.policies.iter().cloned()).unwrap();
-        let plain = self.request(agent, action, &BTreeSet::new()).unwrap();
-        self.judge_by(&Slice::new(set, plain), agent, action)
-    }
-
-    /// The policies that are satisfied where these controls are, each tried by itself; permits apart.
-    pub(super) fn satisfied(
-        &self,
-        agent: &AgentName,
-        action: &Action,
-        controls: &BTreeSet<Control>,
-    ) -> (BTreeSet<PolicyId>, BTreeSet<PolicyId>) {
-        let request = self.request(agent, action, controls).unwrap();
-        let satisfied = self.policies.iter().filter(|policy| {
-            let set = PolicySet::from_policies([(*policy).clone()]).unwrap();
-            let response = Authorizer::new().is_authorized(&request, &set, &self.entities);
-            assert_eq!(response.diagnostics().errors().count(), 0, "{policy}");
-            response.diagnostics().reason().any(|id| id == policy.id())
-        });
-        let (permits, forbids): (Vec<_>, Vec<_>) =
-            satisfied.partition(|policy| policy.effect() == cedar_policy::Effect::Permit);
-        let ids = |policies: Vec<&Policy>| policies.into_iter().map(|policy| policy.id().clone()).collect();
-        (ids(permits), ids(forbids))
-    }
-
-    /// The self-check as it would go if Cedar had not been told which actions are in which groups.
-    pub(super) fn self_check_without_groups(&self) -> Result<(), PolicyError> {
-        self_check(&self.schema, &Entities::empty())
-    }
-}
+mod broken;

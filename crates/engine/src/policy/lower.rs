@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Catalogue, Rules,
     config::{Control, Guard, GuardEffect, GuardScope, Pattern, Scope},
+    when::When,
 };
 use crate::{
     level::{Level, LevelSet},
@@ -27,6 +28,8 @@ pub(super) struct Lowered {
     pub(super) effect: Effect,
     pub(super) who: Who,
     pub(super) what: What,
+    /// The condition under which it matches at all. It is lowered for each tool, over what that declares.
+    pub(super) when: Option<Arc<When>>,
 }
 
 /// What a policy does where it matches.
@@ -37,6 +40,8 @@ pub(super) enum Effect {
     Forbid(Option<Arc<str>>),
     /// Refuses until the control is satisfied.
     Require(Control),
+    /// Refuses, because it cannot be told whether a rule applies.
+    Missing,
 }
 
 /// Whom a policy is about: its principal scope.
@@ -66,6 +71,7 @@ pub(super) fn lower(rules: &Rules, catalogue: &Catalogue) -> Vec<Lowered> {
                 effect: Effect::Permit,
                 who: who.clone(),
                 what: What::Levels(agent.levels),
+                when: None,
             });
         }
         for (list, effect, kind) in
@@ -80,6 +86,7 @@ pub(super) fn lower(rules: &Rules, catalogue: &Catalogue) -> Vec<Lowered> {
                         effect: effect.clone(),
                         who: who.clone(),
                         what: What::Actions(actions),
+                        when: None,
                     });
                 }
             }
@@ -115,6 +122,7 @@ fn lower_guard(at: usize, guard: &Guard, catalogue: &Catalogue) -> Vec<Lowered> 
         GuardEffect::Forbid(words) => vec![Effect::Forbid(Some(words.as_str().into()))],
         GuardEffect::Require(controls) => controls.iter().cloned().map(Effect::Require).collect(),
     };
+    let when = guard.when.clone().map(Arc::new);
     let several = effects.len() > 1;
     let policy = |(nth, effect)| Lowered {
         id: if several { format!("guards.{at}.{name}.{nth}") } else { format!("guards.{at}.{name}") }.into(),
@@ -122,6 +130,7 @@ fn lower_guard(at: usize, guard: &Guard, catalogue: &Catalogue) -> Vec<Lowered> 
         effect,
         who: who.clone(),
         what: what.clone(),
+        when: when.clone(),
     };
     effects.into_iter().enumerate().map(policy).collect()
 }
@@ -148,10 +157,20 @@ impl Lowered {
             Who::Agent(name) => name == agent,
             Who::Team(name) => Some(name) == team,
         };
-        who && match &self.what {
+        who && self.covers(action, level)
+    }
+
+    /// Whether its scope can match a call of this tool by somebody.
+    pub(super) fn covers(&self, action: &Action, level: Level) -> bool {
+        match &self.what {
             What::Levels(levels) => levels.iter().any(|held| held == level),
             What::Actions(actions) => actions.binary_search(action).is_ok(),
         }
+    }
+
+    /// The same for this tool alone.
+    pub(super) fn of_one(&self, action: &Action) -> Self {
+        Self { what: What::Actions(vec![action.clone()]), ..self.clone() }
     }
 
     /// The same for this tool alone, if it is about a list of tools and this is one of them.
@@ -164,8 +183,13 @@ impl Lowered {
         }
     }
 
-    /// The policy in Cedar's JSON syntax.
+    /// The policy in Cedar's JSON syntax, as if it had no condition.
     pub(super) fn to_est(&self) -> Value {
+        self.to_est_where(None)
+    }
+
+    /// The policy in Cedar's JSON syntax, where this holds besides.
+    pub(super) fn to_est_where(&self, condition: Option<&Value>) -> Value {
         let principal = match &self.who {
             Who::Anyone => json!({ "op": "All" }),
             Who::Agent(name) => json!({ "op": "==", "entity": { "type": "Agent", "id": name.as_str() } }),
@@ -181,17 +205,21 @@ impl Lowered {
         if self.line > 0 {
             annotations.insert("src".to_owned(), json!(format!("placet.toml:{}", self.line)));
         }
-        let (effect, conditions) = match &self.effect {
-            Effect::Permit => ("permit", json!([])),
+        let mut conditions: Vec<Value> =
+            condition.iter().map(|body| json!({ "kind": "when", "body": body })).collect();
+        let effect = match &self.effect {
+            Effect::Permit => "permit",
+            Effect::Missing => "forbid",
             Effect::Forbid(words) => {
                 if let Some(words) = words {
                     annotations.insert("reason".to_owned(), json!(&**words));
                 }
-                ("forbid", json!([]))
+                "forbid"
             }
             Effect::Require(control) => {
                 annotations.insert("requires".to_owned(), json!(control.to_string()));
-                ("forbid", json!([{ "kind": "unless", "body": controls_contain(control) }]))
+                conditions.push(json!({ "kind": "unless", "body": controls_contain(control) }));
+                "forbid"
             }
         };
         json!({

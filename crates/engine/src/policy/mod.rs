@@ -12,6 +12,9 @@ pub mod config;
 mod eval;
 pub mod facts;
 mod lower;
+mod model;
+mod view;
+pub mod when;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,23 +24,30 @@ use std::{
 };
 
 use crate::{
+    cost::Amount,
     decision::DenyReason,
+    json::Json,
     level::Level,
     limits,
-    names::{Action, AgentName, BudgetName, ClientName, GroupName, MatchName, NameError, TeamName},
-    window::Window,
+    names::{Action, AgentName, BudgetName, ClientName, GroupName, Label, MatchName, NameError, TeamName},
+    time::Timestamp,
+    tool::Definition,
+    window::{Window, Zone},
 };
 use config::{Agent, Approvers, Config, Control, Disclose, Guard, terms};
 use eval::Compiled;
 use facts::Match;
 
 /// What a tool is, by the operator's word.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Tool {
     /// Its level, and on what conditions it is called.
     pub terms: Arc<terms::Tool>,
     /// Whether it can say what it would do without doing it.
     pub plans: bool,
+    /// What was accepted of it, where that is known when the policy is loaded: conditions over its arguments
+    /// are checked then, and not only at its first call.
+    pub definition: Option<Arc<Definition>>,
 }
 
 impl Tool {
@@ -49,7 +59,7 @@ impl Tool {
 
 impl From<terms::Tool> for Tool {
     fn from(terms: terms::Tool) -> Self {
-        Self { terms: Arc::new(terms), plans: false }
+        Self { terms: Arc::new(terms), plans: false, definition: None }
     }
 }
 
@@ -71,6 +81,10 @@ pub struct Rules {
     pub guards: Vec<Guard>,
     /// Settings of groups of approvers.
     pub approvers: BTreeMap<GroupName, Approvers>,
+    /// Facts, by name.
+    pub matches: BTreeMap<MatchName, Match>,
+    /// By whose clock a condition reads the hour and the day.
+    pub zone: Zone,
     /// The clients through which agents come.
     pub clients: BTreeSet<ClientName>,
     /// How much may be spent.
@@ -81,8 +95,6 @@ pub struct Rules {
     pub session: terms::SessionTerms,
     /// What is remembered how carefully.
     pub durability: terms::Durability,
-    /// Facts about arguments.
-    pub matches: BTreeMap<MatchName, Match>,
 }
 
 impl From<&Config> for Rules {
@@ -91,12 +103,13 @@ impl From<&Config> for Rules {
             agents: config.agents.clone(),
             guards: config.guards.clone(),
             approvers: config.approvers.clone(),
+            matches: config.matches.clone(),
+            zone: config.zone.clone(),
             clients: config.clients.keys().cloned().collect(),
             budgets: config.budgets.clone(),
             trips: config.trips.clone(),
             session: config.session,
             durability: config.durability,
-            matches: config.matches.clone(),
         }
     }
 }
@@ -118,8 +131,21 @@ pub enum PolicyError {
     Invalid(Vec<String>),
     /// A rule that must refuse did not, when it was tried at load.
     SelfCheck(Level),
+    /// Conditions that mean nothing over the tools that they cover.
+    Rules(Vec<RuleProblem>),
     /// Our lowering made something that Cedar does not take.
     Bug(String),
+}
+
+/// What is wrong with one rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleProblem {
+    /// The line that it stands on, from 1; 0 if it stands in no file.
+    pub line: usize,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
 }
 
 impl fmt::Display for PolicyError {
@@ -132,6 +158,13 @@ impl fmt::Display for PolicyError {
                     "a rule that forbids level {level} did not refuse when it was tried, so nothing is served"
                 )
             }
+            PolicyError::Rules(problems) => {
+                for (at, problem) in problems.iter().enumerate() {
+                    let gap = if at == 0 { "" } else { "; " };
+                    write!(f, "{gap}line {}: {}", problem.line, problem.message)?;
+                }
+                Ok(())
+            }
             PolicyError::Bug(what) => write!(f, "the policy could not be built: {what}; this is a bug"),
         }
     }
@@ -142,10 +175,35 @@ impl std::error::Error for PolicyError {}
 /// A policy, ready to judge.
 #[derive(Debug)]
 pub struct Policy {
-    rules: Rules,
-    catalogue: Catalogue,
+    rules: Arc<Rules>,
+    catalogue: Arc<Catalogue>,
     compiled: Compiled,
     trips: Vec<(terms::Trip, BudgetName, Window)>,
+}
+
+/// What rules with conditions may look at of one call.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    /// The tool, as it was accepted.
+    pub definition: &'a Definition,
+    /// The arguments, which fit its schema.
+    pub arguments: &'a Json,
+    /// Whether nothing is to be done for real.
+    pub dry_run: bool,
+    /// When it is proposed.
+    pub now: Timestamp,
+    /// How many calls were proposed in its session, this one included.
+    pub steps: u64,
+    /// What its session has seen.
+    pub labels: &'a BTreeSet<Label>,
+    /// What it costs in a unit.
+    pub cost: &'a dyn Fn(&str) -> Result<Amount, DenyReason>,
+}
+
+impl fmt::Debug for Seen<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seen").field("arguments", self.arguments).finish_non_exhaustive()
+    }
 }
 
 /// What policy says of one agent and one tool.
@@ -174,6 +232,7 @@ impl Policy {
     ///
     /// [`PolicyError`]; nothing is served under a policy that has one.
     pub fn compile(rules: Rules, catalogue: Catalogue) -> Result<Self, PolicyError> {
+        let (rules, catalogue) = (Arc::new(rules), Arc::new(catalogue));
         let compiled = Compiled::new(&rules, &catalogue)?;
         let trips = rules.trips.iter().map(|trip| {
             let name = format!("trip {}", trip.name).parse().map_err(|error: NameError| {
@@ -235,9 +294,30 @@ impl Policy {
         &self.catalogue
     }
 
-    /// Judges a call by what does not change from call to call.
+    /// Judges a call by the rules that do not depend on it. What they refuse, no arguments open; what they grant
+    /// stands if the tool [is not conditional](Self::is_conditional).
     pub fn judge(&self, agent: &AgentName, action: &Action) -> Judged {
         self.compiled.judge(agent, action)
+    }
+
+    /// Whether what is said of this tool depends on the arguments, the session or the time.
+    pub fn is_conditional(&self, action: &Action) -> bool {
+        self.compiled.is_conditional(action)
+    }
+
+    /// Whether a rule of this tool reads what the session has seen.
+    pub fn reads_labels(&self, action: &Action) -> bool {
+        self.compiled.reads_labels(action)
+    }
+
+    /// Judges one call by all rules, its arguments having been found to fit the tool's schema.
+    pub fn judge_call(&self, agent: &AgentName, action: &Action, seen: &Seen<'_>) -> Judged {
+        self.compiled.judge_call(agent, action, seen)
+    }
+
+    /// The line of the file on which the rule of this policy stands; 0 if it stands in none.
+    pub fn line(&self, policy: &str) -> usize {
+        self.compiled.line(policy)
     }
 
     /// Whether any call of this tool could be allowed to this agent, once every control is satisfied. What

@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use jiff::{
     SignedDuration, Timestamp as Moment,
-    civil::Date,
+    civil::{Date, Weekday},
     tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase},
 };
 
@@ -19,6 +19,17 @@ use crate::{diagnostic::did_you_mean, time::Timestamp};
 pub struct Zone {
     name: Arc<str>,
     rules: TimeZone,
+}
+
+/// What a clock on a wall shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// From 0 to 23.
+    pub hour: u8,
+    /// From 0 to 59.
+    pub minute: u8,
+    /// The day, in three letters: `mon` to `sun`.
+    pub weekday: &'static str,
 }
 
 /// The time zone that no zone is called.
@@ -43,6 +54,24 @@ impl Zone {
         let names = database.available().map(|name| name.to_string());
         let names: Vec<String> = names.filter(|name| !PLACEHOLDERS.contains(&name.as_str())).collect();
         names.into_iter()
+    }
+
+    /// What clocks show there at `now`.
+    pub fn clock(&self, now: Timestamp) -> Clock {
+        let micros = i64::try_from(now.0).ok();
+        let now = micros.and_then(|micros| Moment::from_microsecond(micros).ok()).unwrap_or(Moment::MAX);
+        let shown = self.rules.to_datetime(now);
+        let weekday = match shown.weekday() {
+            Weekday::Monday => "mon",
+            Weekday::Tuesday => "tue",
+            Weekday::Wednesday => "wed",
+            Weekday::Thursday => "thu",
+            Weekday::Friday => "fri",
+            Weekday::Saturday => "sat",
+            Weekday::Sunday => "sun",
+        };
+        let small = |number: i8| u8::try_from(number).unwrap_or(0);
+        Clock { hour: small(shown.hour()), minute: small(shown.minute()), weekday }
     }
 
     /// The piece of the calendar in which `now` is: when it begins, and when the next one does. What began

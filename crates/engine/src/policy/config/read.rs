@@ -33,6 +33,7 @@ use crate::{
     diagnostic::Finding,
     level::{Level, LevelSet},
     names::NameError,
+    window::{UnknownZone, Zone},
 };
 use std::{collections::BTreeMap, ops::Range, str::FromStr};
 use toml_edit::Document;
@@ -121,6 +122,7 @@ impl<'a> Reader<'a> {
                 .iter()
                 .filter_map(|field| Some((self.name(field)?, self.approvers(field)?)))
                 .collect(),
+            zone: top.get("zone").and_then(|field| self.zone(&field)).unwrap_or_default(),
             budgets: Vec::new(),
             trips: self.trips(&trips, &known),
             session: top.get("session").map(|field| self.session(&field)).unwrap_or_default(),
@@ -147,6 +149,12 @@ impl<'a> Reader<'a> {
             let finding = Finding::error("a `tenant` other than `default` is not built yet in this version");
             self.found(&field.at, finding.help("run one node for each tenant until then"));
         }
+    }
+
+    fn zone(&mut self, field: &Field<'a>) -> Option<Zone> {
+        let text = self.text(field, A_TEXT)?;
+        let unknown = |error: UnknownZone| Finding::error(error.to_string()).help(error.help());
+        text.parse().map_err(|error| self.found(&field.at, unknown(error))).ok()
     }
 
     /// A path as the operating system may be given it.

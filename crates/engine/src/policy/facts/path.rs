@@ -31,6 +31,11 @@ pub struct FactPath {
 }
 
 impl FactPath {
+    /// The names of members on its way, up to the first item of a list.
+    pub fn names(&self) -> Vec<String> {
+        self.outer.names().map(str::to_owned).collect()
+    }
+
     /// Whether it leads to each item of a list.
     pub fn is_each(&self) -> bool {
         self.inner.is_some()

@@ -607,7 +607,13 @@ fn anything() -> Option<&'static Arc<Definition>> {
     let make = || {
         let schema = Schema::compile(&Json::Object(Object::from([("type", Json::from("object"))]))).ok()?;
         let none = Digest([0; 32]);
-        Some(Arc::new(Definition { name: ToolName::of_method("any"), schema, shape: none, whole: none }))
+        Some(Arc::new(Definition {
+            name: ToolName::of_method("any"),
+            schema,
+            arguments: Arc::default(),
+            shape: none,
+            whole: none,
+        }))
     };
     ANYTHING.get_or_init(make).as_ref()
 }

@@ -62,6 +62,7 @@ impl Page {
 
     pub(super) fn terms(&mut self, config: &Config) {
         let Config {
+            zone: _,
             budgets,
             trips,
             session,

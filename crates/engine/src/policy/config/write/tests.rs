@@ -1,6 +1,7 @@
 mod terms;
 
 use self::terms::{budget, durability, session, tools, trip};
+use crate::window::Zone;
 use super::super::terms::{BudgetScope, Trip};
 use super::super::{Control, Credential, Guard, GuardScope, Launch, Strength, Text, read};
 use super::*;
@@ -413,7 +414,7 @@ fn config() -> impl Strategy<Value = Config> {
                     }
                 });
                 let id = id.then(|| format!("guard \"{number}\" # '\\ é"));
-                Some(Guard { scope, applies_to, levels, id, effect, line: 9 })
+                Some(Guard { scope, applies_to, levels, id, when: None, effect, line: 9 })
             },
         );
         let mut guards: Vec<Guard> = guards.collect();
@@ -445,6 +446,7 @@ fn config() -> impl Strategy<Value = Config> {
         let trips = trips.into_iter().filter(|(_, trip)| called.insert(trip.name.clone()));
         let trips = trips.map(|(at, trip)| Trip { agent: at.and_then(|at| agent(&at)), ..trip }).collect();
         Config {
+            zone: Zone::default(),
             state,
             servers,
             clients,

@@ -132,7 +132,15 @@ impl Desk {
                 9 => GuardEffect::Forbid("not here".to_owned()),
                 _ => GuardEffect::Require(vec![format!("approval:g{}", at % 4).parse().expect("a control")]),
             };
-            Guard { scope, applies_to: Some(Scope::Team(team)), levels: None, id: None, effect, line: 1 }
+            Guard {
+                scope,
+                applies_to: Some(Scope::Team(team)),
+                levels: None,
+                when: None,
+                id: None,
+                effect,
+                line: 1,
+            }
         });
         let rules = Rules { agents: agents.collect(), guards: guards.collect(), ..Rules::default() };
         Self::new(rules, catalogue)

@@ -62,6 +62,7 @@ fn engine() -> Engine {
         scope: GuardScope::Level(Level::Delete),
         applies_to: None,
         levels: None,
+        when: None,
         id: None,
         effect: GuardEffect::Require(vec![
             "approval:oncall".parse().unwrap(),

@@ -22,6 +22,7 @@ pub use self::{
     write::{Comments, write},
 };
 
+use super::when::When;
 use crate::{
     level::{Level, LevelSet},
     names::{AgentName, ClientName, GroupName, ServerName, TeamName, ToolName},
@@ -326,6 +327,8 @@ pub struct Guard {
     /// The levels of the tools that it is about, never an empty set, and never set beside a scope that is a
     /// level; `None` is all of them.
     pub levels: Option<LevelSet>,
+    /// When it holds, by what is known of the call; `None` is always.
+    pub when: Option<When>,
     /// What records and messages call it: one guard's alone, at most 128 characters, all of them visible.
     pub id: Option<String>,
     /// What it does.
@@ -336,10 +339,11 @@ pub struct Guard {
 
 impl PartialEq for Guard {
     fn eq(&self, other: &Self) -> bool {
-        let Self { scope, applies_to, levels, id, effect, line: _ } = self;
+        let Self { scope, applies_to, levels, when, id, effect, line: _ } = self;
         *scope == other.scope
             && *applies_to == other.applies_to
             && *levels == other.levels
+            && *when == other.when
             && *id == other.id
             && *effect == other.effect
     }

@@ -43,7 +43,7 @@ fn remit(levels: &[Level]) -> Agent {
 fn guard(scope: &str, effect: GuardEffect) -> Guard {
     let scope =
         scope.parse().map(GuardScope::Level).unwrap_or_else(|_| GuardScope::Tools(scope.parse().unwrap()));
-    Guard { scope, applies_to: None, levels: None, id: None, effect, line: 0 }
+    Guard { scope, applies_to: None, levels: None, when: None, id: None, effect, line: 0 }
 }
 
 fn require(scope: &str, controls: &[&str]) -> Guard {
@@ -439,6 +439,7 @@ fn any_guard() -> impl Strategy<Value = Guard> {
         scope,
         applies_to,
         levels,
+        when: None,
         id: None,
         effect,
         line: 0,

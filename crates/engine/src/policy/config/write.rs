@@ -244,7 +244,12 @@ impl Page {
 fn guard(guard: &Guard) -> String {
     match guard {
         Guard {
-            applies_to: None, levels: None, id: None, effect: GuardEffect::Require(controls), ..
+            applies_to: None,
+            levels: None,
+            when: None,
+            id: None,
+            effect: GuardEffect::Require(controls),
+            ..
         } => match controls.as_slice() {
             [one] => quoted(&one.to_string()),
             [..] => guard_table(guard),
@@ -254,7 +259,7 @@ fn guard(guard: &Guard) -> String {
 }
 
 fn guard_table(guard: &Guard) -> String {
-    let Guard { scope: _, applies_to, levels, id, effect, line: _ } = guard;
+    let Guard { scope: _, applies_to, levels, when, id, effect, line: _ } = guard;
     let one_or_list = |words: Vec<String>| match words.as_slice() {
         [one] => one.clone(),
         [..] => format!("[{}]", words.join(", ")),
@@ -265,6 +270,7 @@ fn guard_table(guard: &Guard) -> String {
         Scope::Team(team) => format!("for = {{ team = \"{team}\" }}"),
     });
     let levels = levels.map(|levels| format!("level = {}", one_or_list(level_words(levels))));
+    let when = when.as_ref().map(|when| format!("when = {}", condition(&when.to_string())));
     let effect = match effect {
         GuardEffect::Require(controls) => {
             let controls = controls.iter().map(|control| quoted(&control.to_string())).collect();
@@ -272,7 +278,7 @@ fn guard_table(guard: &Guard) -> String {
         }
         GuardEffect::Forbid(words) => format!("forbid = {}", quoted(words)),
     };
-    let fields: Vec<String> = [id, applies_to, levels, Some(effect)].into_iter().flatten().collect();
+    let fields: Vec<String> = [id, applies_to, levels, when, Some(effect)].into_iter().flatten().collect();
     format!("{{ {} }}", fields.join(", "))
 }
 
@@ -326,6 +332,15 @@ fn quoted(text: &str) -> String {
     }
     out.push('"');
     out
+}
+
+/// A condition, whose own quotes are double ones: between single quotes, as long as it has none of them.
+fn condition(text: &str) -> String {
+    if text.contains('"') && !text.contains(|char| char == '\'' || acts(char)) {
+        format!("'{text}'")
+    } else {
+        quoted(text)
+    }
 }
 
 /// A comment of one line, `#` alone if there is nothing to say.

@@ -1,12 +1,15 @@
 //! Guards, and the groups of people that they ask.
 //!
 //! A part of a guard that cannot be read never makes the guard a different one: there is no guard then, and
-//! an error. `for` is the sharpest case, since without it a guard is for everybody.
+//! an error. `for` and `when` are the sharpest cases, since without them a guard is for everybody, and always.
 //!
 //! Start at [`Reader::guards`].
 
 use super::{
-    super::{Approvers, Control, ControlError, Guard, GuardEffect, GuardScope, Scope},
+    super::{
+        super::when::{When, WhenError},
+        Approvers, Control, ControlError, Guard, GuardEffect, GuardScope, Scope,
+    },
     field::{A_TEXT, Field, Node, Reader},
     keys,
     known::Known,
@@ -36,6 +39,7 @@ impl<'a> Reader<'a> {
                         scope,
                         applies_to: None,
                         levels: None,
+                        when: None,
                         id: None,
                         effect,
                         line,
@@ -94,6 +98,7 @@ impl<'a> Reader<'a> {
         let table = self.fields(field, &format!("guards.{}", field.name), &keys::GUARD)?;
         let applies_to = table.get("for").map(|applies_to| self.applies_to(&applies_to, known));
         let levels = table.get("level").and_then(|level| self.guard_levels(&level, scope.as_ref()));
+        let when = table.get("when").map(|when| self.when(&when));
         let id = table.get("id").and_then(|id| self.id(&id, ids));
         let effect = match (table.get("require"), table.get("forbid")) {
             (Some(require), None) => self.require(&require),
@@ -115,8 +120,24 @@ impl<'a> Reader<'a> {
             None => None,
             Some(read) => Some(read?),
         };
+        // A `when` that cannot be read must not become a guard that always holds, or never.
+        let when = match when {
+            None => None,
+            Some(read) => Some(read?),
+        };
         let line = self.line(field.at.start);
-        Some(Guard { scope: scope?, applies_to, levels, id, effect: effect?, line })
+        Some(Guard { scope: scope?, applies_to, levels, when, id, effect: effect?, line })
+    }
+
+    /// The condition of a guard, as far as it can be read without knowing its tools.
+    fn when(&mut self, field: &Field<'a>) -> Option<When> {
+        let text = self.text(field, A_TEXT)?;
+        When::parse(text)
+            .map_err(|WhenError { span, message, help }| {
+                let at = self.within(field, span);
+                self.found(&at, Finding { help, ..Finding::error(message) });
+            })
+            .ok()
     }
 
     fn applies_to(&mut self, field: &Field<'a>, known: &Known<'a>) -> Option<Scope> {

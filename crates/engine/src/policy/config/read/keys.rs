@@ -79,9 +79,8 @@ pub(super) const AGENT: Keys = Keys {
 };
 
 pub(super) const GUARD: Keys = Keys {
-    known: &["for", "level", "id", "require", "forbid"],
+    known: &["for", "level", "when", "id", "require", "forbid"],
     unbuilt: &[
-        ("when", "without it the guard always holds: ask for approval of every such call, or forbid it"),
         ("hold", UNENFORCED),
         ("match", "keep examples outside of this file until then"),
         ("not_match", "keep examples outside of this file until then"),

@@ -421,7 +421,7 @@ levels = ["read", 7]
 allow = ["crm/refnd", "crm/export_*"]
 [guards]
 delte = "approval:oncall"
-"crm/refund" = { when = "args.amount > 100", require = "confirm" }
+"crm/refund" = { when = "args.amount >> 100", require = "confirm" }
 "#;
     let Read { config, findings } = read(source);
     assert_eq!(config, None);
@@ -441,7 +441,7 @@ delte = "approval:oncall"
             "tool `crm/refnd` is not in the catalogue",
             "pattern `crm/export_*` matches no tool of this file",
             "the guard's key `delte` is neither a level nor a pattern",
-            "`when` is not built yet in this version",
+            "a value, as in `args.amount`, is expected where `>` stands",
             "control `confirm` is not built yet in this version",
         ]
     );

@@ -919,11 +919,47 @@ delete = { level = "write", forbid = "no" }"#,
         ),
         (
             r#"[guards]
-"crm/*" = { when = "args.amount > 100", forbid = "no" }"#,
-            r#"error: `when` is not built yet in this version
-  ╭─[placet.toml:2:13]
-2 │ "crm/*" = { when = "args.amount > 100", forbid = "no" }
-  ·             ─┬──  help: without it the guard always holds: ask for approval of every such call, or forbid it
+"crm/*" = { when = "args.amount + 1 > 100", forbid = "no" }"#,
+            r#"error: a condition does no arithmetic
+  ╭─[placet.toml:2:33]
+2 │ "crm/*" = { when = "args.amount + 1 > 100", forbid = "no" }
+  ·                                 ┬  help: compare values as they are; what must be computed first can be a `[match]`
+"#,
+        ),
+        (
+            r#"[guards]
+"crm/*" = { when = 'args.to like "*.example" or true', forbid = "no" }"#,
+            r#"error: `&&`, `||` or nothing more is expected where `or` stands
+  ╭─[placet.toml:2:46]
+2 │ "crm/*" = { when = 'args.to like "*.example" or true', forbid = "no" }
+  ·                                              ┬─  help: write `||`
+"#,
+        ),
+        (
+            r#"[guards]
+"crm/*" = { when = "args.to like \"*.example\" or true", forbid = "no" }"#,
+            r#"error: `&&`, `||` or nothing more is expected where `or` stands
+  ╭─[placet.toml:2:20]
+2 │ "crm/*" = { when = "args.to like \"*.example\" or true", forbid = "no" }
+  ·                    ───────────────────┬──────────────────  help: write `||`
+"#,
+        ),
+        (
+            r#"[guards]
+"crm/*" = { when = "", forbid = "no" }"#,
+            r#"error: the condition is empty
+  ╭─[placet.toml:2:20]
+2 │ "crm/*" = { when = "", forbid = "no" }
+  ·                    ┬─  help: say what must hold, as in `args.amount > 100`
+"#,
+        ),
+        (
+            r#"[guards]
+"crm/*" = { when = true, forbid = "no" }"#,
+            r#"error: `when` must be a text, not true or false
+  ╭─[placet.toml:2:20]
+2 │ "crm/*" = { when = true, forbid = "no" }
+  ·                    ─┬──  help: write it in quotes
 "#,
         ),
         (

@@ -236,7 +236,6 @@ impl Node {
         }
     }
 
-    /// Shows every node to `see`, each before those below it.
     /// Whether this asks if an argument of that name is there.
     pub(super) fn asks_for(&self, argument: &str) -> bool {
         match &self.expr {
@@ -261,6 +260,7 @@ impl Node {
         }
     }
 
+    /// Shows every node to `see`, each before those below it.
     pub(super) fn visit<'a>(&'a self, see: &mut impl FnMut(&'a Node)) {
         see(self);
         self.children().into_iter().for_each(|child| child.visit(see));

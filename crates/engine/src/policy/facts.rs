@@ -195,6 +195,10 @@ impl Unfit {
         Self(why.into())
     }
 
+    pub(in crate::policy) fn empty_list(key: &str) -> Self {
+        Self(format!("`{key}` lists nothing"))
+    }
+
     /// A character that makes the value unfit, as `what` has it.
     fn character(char: char, what: &str) -> Self {
         let shown = if acts(char) || (char.is_whitespace() && char != ' ') {
@@ -343,7 +347,7 @@ fn mistyped(value: &Json, wanted: &str) -> Unfit {
 /// Some texts of the file, at least one, none of them empty.
 fn filled(texts: &[String], key: &str) -> Result<(), Unfit> {
     match texts {
-        [] => Err(Unfit::new(format!("`{key}` lists nothing"))),
+        [] => Err(Unfit::empty_list(key)),
         [..] if texts.iter().any(String::is_empty) => {
             Err(Unfit::new(format!("`{key}` has an empty text, which says nothing")))
         }

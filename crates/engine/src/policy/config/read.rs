@@ -13,6 +13,7 @@ mod field;
 mod guards;
 mod keys;
 mod known;
+mod matches;
 mod nesting;
 mod node;
 mod quantities;
@@ -35,7 +36,7 @@ use crate::{
     names::NameError,
     window::{UnknownZone, Zone},
 };
-use std::{collections::BTreeMap, ops::Range, str::FromStr};
+use std::{ops::Range, str::FromStr};
 use toml_edit::Document;
 
 /// The largest file that is read. One with a thousand tools has a tenth of it.
@@ -106,7 +107,7 @@ impl<'a> Reader<'a> {
         }
         let mut tables = |name| top.get(name).map(|field| self.entries(&field)).unwrap_or_default();
         let (servers, clients, agents) = (tables("servers"), tables("clients"), tables("agents"));
-        let (guards, approvers) = (tables("guards"), tables("approvers"));
+        let (guards, approvers, matches) = (tables("guards"), tables("approvers"), tables("match"));
         let mut lists = |name| top.get(name).map(|field| self.tables(&field)).unwrap_or_default();
         let (budgets, trips) = (lists("budgets"), lists("trips"));
         if let Some(fail) = top.get("fail") {
@@ -126,7 +127,7 @@ impl<'a> Reader<'a> {
             budgets: Vec::new(),
             trips: self.trips(&trips, &known),
             session: top.get("session").map(|field| self.session(&field)).unwrap_or_default(),
-            matches: BTreeMap::new(),
+            matches: self.matches(&matches),
             durability: top.get("durability").map(|field| self.durability(&field)).unwrap_or_default(),
         };
         config.budgets = self.budgets(&budgets, &known, &config);

@@ -18,6 +18,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, fmt::Display, time::Duration};
 
+mod matches;
 mod terms;
 
 /// What is said in comments, from wherever it comes: it is cut, and everything invisible in it is written
@@ -93,6 +94,7 @@ pub fn write(config: &Config, comments: &Comments) -> String {
         page.line(format!("[approvers.{name}]"));
         page.line(format!("expires = {}", quoted(&duration(*expires))));
     }
+    page.matches(&config.matches);
     page.terms(config);
     page.0
 }

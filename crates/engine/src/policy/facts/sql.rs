@@ -56,7 +56,7 @@ impl SqlTest {
     /// [`Unfit`] if there is none, or one is no statement that could be judged.
     pub fn new(statements: &[String]) -> Result<Self, Unfit> {
         if statements.is_empty() {
-            return Err(Unfit::new("`statements` lists nothing"));
+            return Err(Unfit::empty_list("statements"));
         }
         let compiled = statements.iter().map(|statement| tokens(statement)).collect::<Result<_, _>>()?;
         Ok(Self { statements: statements.to_vec(), compiled })

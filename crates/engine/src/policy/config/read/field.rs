@@ -24,6 +24,9 @@ const KEY_BYTES_MAX: usize = Pattern::BYTES_MAX;
 /// person's file with a hundred mistakes needs, and less than a second's work.
 const COMPARISONS_MAX: usize = 100_000_000;
 
+/// How many patterns a file may have, so that what they take together is bounded too.
+pub(super) const PATTERNS_MAX: usize = 100;
+
 /// What most fields want.
 pub(super) const A_TEXT: &str = "a text";
 
@@ -37,6 +40,8 @@ pub(super) struct Reader<'a> {
     errors: Listed,
     warnings: Listed,
     comparisons_left: usize,
+    /// How many more patterns are compiled; each may take a megabyte.
+    pub(super) patterns_left: usize,
 }
 
 /// Findings with the byte that they are sorted by, which one without a visible place has too.
@@ -158,6 +163,7 @@ impl<'a> Reader<'a> {
             errors: Listed::default(),
             warnings: Listed::default(),
             comparisons_left: COMPARISONS_MAX,
+            patterns_left: PATTERNS_MAX,
         }
     }
 
@@ -259,6 +265,11 @@ impl<'a> Reader<'a> {
         } else {
             field.at.clone()
         }
+    }
+
+    /// A value as it is written, digit by digit where it is a number.
+    pub(super) fn literal(&self, field: &Field<'_>) -> &'a str {
+        self.source.get(field.at.clone()).unwrap_or_default()
     }
 
     /// Says that a field is something else than what is wanted.

@@ -33,10 +33,10 @@ pub(super) const TOP: Keys = Keys {
         "session",
         "durability",
         "fail",
+        "match",
     ],
     unbuilt: &[
         ("people", "take it out: who may approve is not read from this file yet"),
-        ("match", "take it out: guards are by level or by tool, not yet by argument"),
         ("facts", UNENFORCED),
         ("invariants", UNENFORCED),
         ("require_for_apply", UNENFORCED),
@@ -133,3 +133,46 @@ pub(super) const FAIL: Keys =
     Keys { known: &["audit", "store", "policy", "approver", "upstream", "clock"], unbuilt: &[] };
 
 pub(super) const LEVELS: Keys = Keys { known: &["read", "write", "execute", "delete"], unbuilt: &[] };
+
+pub(super) const MATCH: Keys =
+    Keys { known: &["path", "is", "all", "any", "first", "len", "match", "not_match"], unbuilt: &[] };
+
+pub(super) const COUNT: Keys = Keys { known: &["at_least", "at_most"], unbuilt: &[] };
+
+pub(super) const TEST: Keys = Keys {
+    known: &[
+        "equals",
+        "one_of",
+        "prefix",
+        "suffix",
+        "contains",
+        "regex",
+        "glob",
+        "number",
+        "email",
+        "url",
+        "path",
+        "command",
+        "sql",
+        "any_of",
+        "not",
+        "ignore_case",
+    ],
+    unbuilt: &[],
+};
+
+pub(super) const NUMBER: Keys = Keys { known: &["above", "at_least", "below", "at_most"], unbuilt: &[] };
+
+pub(super) const EMAIL: Keys = Keys { known: &["domain", "domains", "subdomains"], unbuilt: &[] };
+
+pub(super) const URL: Keys = Keys {
+    known: &["scheme", "schemes", "host", "hosts", "host_suffix", "port", "ports", "path_prefix"],
+    unbuilt: &[],
+};
+
+pub(super) const FILE: Keys = Keys { known: &["under", "under_any", "base", "suffix", "name"], unbuilt: &[] };
+
+pub(super) const COMMAND: Keys =
+    Keys { known: &["program", "programs", "argv_prefix", "never"], unbuilt: &[] };
+
+pub(super) const SQL: Keys = Keys { known: &["statements"], unbuilt: &[] };

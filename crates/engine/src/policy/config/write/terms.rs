@@ -20,7 +20,7 @@ use crate::{
 use std::{collections::BTreeMap, fmt::Display, time::Duration};
 
 /// A key and its value, as they are written.
-type Pair = (&'static str, String);
+pub(super) type Pair = (&'static str, String);
 
 impl Page {
     pub(super) fn tools(
@@ -255,7 +255,7 @@ fn durability_pairs(durability: Durability) -> Vec<Pair> {
     pairs
 }
 
-fn inline_table<K: AsRef<str>>(pairs: &[(K, String)]) -> String {
+pub(super) fn inline_table<K: AsRef<str>>(pairs: &[(K, String)]) -> String {
     let pairs: Vec<String> =
         pairs.iter().map(|(name, value)| format!("{} = {value}", key(name.as_ref()))).collect();
     format!("{{ {} }}", pairs.join(", "))
@@ -266,7 +266,7 @@ fn texts_by_key<'a, T: Display>(pairs: impl Iterator<Item = (&'a str, T)>) -> St
     inline_table(&pairs)
 }
 
-fn texts<T: Display>(values: impl IntoIterator<Item = T>) -> String {
+pub(super) fn texts<T: Display>(values: impl IntoIterator<Item = T>) -> String {
     let values: Vec<String> = values.into_iter().map(|value| quoted(&value.to_string())).collect();
     format!("[{}]", values.join(", "))
 }

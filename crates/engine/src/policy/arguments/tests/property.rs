@@ -62,8 +62,8 @@ fn schemas() -> impl Strategy<Value = Json> {
 }
 
 fn objects(inner: impl Strategy<Value = Json>) -> impl Strategy<Value = Json> {
-    let members = collection::vec((sample::select(&NAMES[..]), inner), 0..4);
-    let required = sample::subsequence(&NAMES[..], 0..2);
+    let members = collection::vec((sample::select(&NAMES[..]), inner), 1..6);
+    let required = prop_oneof![3 => Just(vec![]), 1 => sample::subsequence(&NAMES[..], 1..2)];
     (members, required, 0..6_usize, any::<bool>()).prop_map(|(members, required, additional, typed)| {
         let mut whole = Object::from([("properties", object(members))]);
         if typed {

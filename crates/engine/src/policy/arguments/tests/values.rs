@@ -1,6 +1,7 @@
 //! What becomes of each value: its exact form in Cedar, or an error that denies.
 
 use super::*;
+use crate::json::Number;
 
 /// A record of one required member `a`.
 fn holding(kind: Kind) -> Record {
@@ -57,6 +58,14 @@ fn a_number_is_compared_at_its_exact_value_or_not_at_all() {
             }
             (found, want) => panic!("{number}: {found:?}, not {want:?}"),
         }
+    }
+}
+
+#[test]
+fn a_decimal_is_built_as_cedar_itself_would() {
+    for (number, text) in [("12.5", "12.5000"), ("-7", "-7.0000"), ("0", "0.0000"), ("-0.0001", "-0.0001")] {
+        let number = Number::parse(number).unwrap();
+        assert_eq!(super::super::decimal::decimal(&number), Ok(RestrictedExpression::new_decimal(text)));
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod at;
 mod context;
+mod decimal;
 mod places;
 mod reads;
 mod shape;

@@ -14,15 +14,12 @@ use cedar_policy::RestrictedExpression;
 use super::{
     Kind, Opaque, Record,
     at::{Step, shown},
+    decimal::{decimal, micros},
 };
 use crate::{
     json::{Json, Number},
     limits,
 };
-
-/// The digits after the point of Cedar's `decimal`, and of an amount.
-const DECIMAL_PLACES: u32 = 4;
-const MICROS_PLACES: u32 = 6;
 
 /// What each value counts besides its text and its name.
 const VALUE_BYTES: usize = 8;
@@ -192,10 +189,8 @@ impl Reader {
             (Kind::Bool, Json::Bool(truth)) => Ok(RestrictedExpression::new_bool(*truth)),
             (Kind::Whole, Json::Number(Number::Integer(whole))) => Ok(RestrictedExpression::new_long(*whole)),
             (Kind::Whole, Json::Number(Number::Decimal(_))) => Err(Why::Fraction.into()),
-            (Kind::Decimal, Json::Number(number)) => Ok(decimal(scaled(number, DECIMAL_PLACES)?)),
-            (Kind::Micros, Json::Number(number)) => {
-                Ok(RestrictedExpression::new_long(scaled(number, MICROS_PLACES)?))
-            }
+            (Kind::Decimal, Json::Number(number)) => Ok(decimal(number)?),
+            (Kind::Micros, Json::Number(number)) => Ok(RestrictedExpression::new_long(micros(number)?)),
             (Kind::Text, Json::String(text)) => {
                 if text.len() > limits::READ_TEXT_BYTES {
                     return Err(Why::TooLarge(Bound::Text).into());
@@ -277,44 +272,4 @@ fn mistyped(kind: &Kind, value: &Json) -> Why {
         Kind::Opaque(why) => return Why::Opaque(*why),
     };
     Why::Mistyped { wanted, found: value.kind() }
-}
-
-/// A decimal of so many ten-thousandths.
-fn decimal(units: i64) -> RestrictedExpression {
-    let scale = 10_u64.pow(DECIMAL_PLACES);
-    let (sign, size) = (if units < 0 { "-" } else { "" }, units.unsigned_abs());
-    RestrictedExpression::new_decimal(format!("{sign}{}.{:04}", size / scale, size % scale))
-}
-
-/// How often the number holds a one at the last of so many places, if it does so exactly. The smallest `i64` is
-/// left out, so that a number can be judged if and only if its negative can.
-fn scaled(number: &Number, places: u32) -> Result<i64, Why> {
-    let scale = 10_i64.checked_pow(places).ok_or(Why::TooFar)?;
-    let units = match number {
-        Number::Integer(whole) => whole.checked_mul(scale).ok_or(Why::TooFar)?,
-        Number::Decimal(fraction) => {
-            // Decimals of up to 15 digits each have a double of their own. So where the nearest candidate has no
-            // more, it is the number's value if it has the number's double, and otherwise there is none.
-            const DISTINCT: f64 = 1e15;
-            let candidate = (fraction.as_f64() * scale as f64).round();
-            if candidate.abs() >= DISTINCT {
-                of_text(&fraction.to_string(), places)?
-            } else if candidate / scale as f64 == fraction.as_f64() {
-                candidate as i64
-            } else {
-                return Err(Why::TooPrecise { places });
-            }
-        }
-    };
-    if units == i64::MIN { Err(Why::TooFar) } else { Ok(units) }
-}
-
-/// The same, of the text of a large number.
-fn of_text(text: &str, places: u32) -> Result<i64, Why> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let width = usize::try_from(places).map_err(|_| Why::TooFar)?;
-    if fraction.len() > width {
-        return Err(Why::TooPrecise { places });
-    }
-    format!("{whole}{fraction:0<width$}").parse().map_err(|_| Why::TooFar)
 }

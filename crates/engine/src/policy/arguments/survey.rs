@@ -13,7 +13,7 @@ use crate::{
     json::{Json, Object},
     limits,
     schema::{
-        meeting::{Meeting, Schema},
+        meeting::{Meeting, Schema, meeting_of},
         reference::References,
     },
 };
@@ -24,6 +24,20 @@ const PLACES_MAX: usize = 4_096;
 /// Members that are looked at to find out what one place is, and all of them together.
 const WORK_MAX: usize = 100_000;
 const WORK_ALL_MAX: usize = 1_000_000;
+
+/// What may stand beside a `$ref` and says nothing of the value.
+const REMARKS: [&str; 10] = [
+    "$ref",
+    "$comment",
+    "$defs",
+    "definitions",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "deprecated",
+    "readOnly",
+];
 
 /// What stands at a place, before the places inside it have kinds.
 pub(super) enum Stands<T> {
@@ -98,6 +112,7 @@ impl<'a> Survey<'a> {
     }
 
     fn number(&mut self, meeting: Meeting<'a>) -> usize {
+        let meeting = self.followed(meeting);
         if let Some(number) = self.numbers.get(&meeting) {
             return *number;
         }
@@ -108,6 +123,34 @@ impl<'a> Survey<'a> {
         self.numbers.insert(meeting.clone(), number);
         self.waiting.push(meeting);
         number
+    }
+
+    /// The same meeting without its mere references, so that a part is one place from wherever it is referred to.
+    fn followed(&self, meeting: Meeting<'a>) -> Meeting<'a> {
+        match meeting {
+            Meeting::Anything => meeting,
+            Meeting::One(Schema(schema)) => meeting_of(self.target(schema)),
+            Meeting::All(all) => {
+                all.into_iter().map(|one| self.followed(one)).fold(Meeting::Anything, Meeting::and)
+            }
+            Meeting::Any(any) => {
+                any.into_iter().map(|one| self.followed(one)).reduce(Meeting::or).unwrap_or(Meeting::Anything)
+            }
+        }
+    }
+
+    fn target(&self, schema: &'a Json) -> &'a Json {
+        let mut schema = schema;
+        for _ in 0..limits::SCHEMA_DEPTH {
+            let Some(object) = schema.as_object() else { return schema };
+            let Some(reference) = object.get("$ref") else { return schema };
+            let is_mere = self.only_ref || object.keys().all(|key| REMARKS.contains(&key));
+            match self.references.find(reference) {
+                Ok(part) if is_mere => schema = part,
+                Ok(_) | Err(_) => return schema,
+            }
+        }
+        schema
     }
 
     fn spend(&mut self, work: usize) {

@@ -103,10 +103,6 @@ name! {
     Label, "a label", "1 to 64 of a-z, 0-9, `-` and `_`, beginning with a letter", is_plain
 }
 name! {
-    /// A named match: a fact about a call's arguments that guards ask for.
-    MatchName, "a match's name", "1 to 64 of a-z, 0-9, `-` and `_`, beginning with a letter", is_plain
-}
-name! {
     /// What is counted: `usd`, `tokens`, `recipients`.
     Unit, "a unit", "1 to 16 of a-z, 0-9 and `_`, beginning with a letter",
     |text| is_plain(text) && text.len() <= 16 && !text.contains('-')

@@ -1,12 +1,12 @@
 //! A tool's own JSON Schema: whether arguments fit, exactly and in linear time.
 //!
 //! Two parts judge arguments together. `jsonschema` checks all that JSON Schema says, with linear-time
-//! patterns and without ever fetching anything. The [`Outline`], ours, checks what JSON Schema leaves open
+//! patterns and without ever fetching anything. The `Outline`, ours, checks what JSON Schema leaves open
 //! and a boundary must not: keys that nobody declared, and integers that other programs would round.
 //!
 //! Objects that declare properties are closed unless their schema opens them (`additionalProperties` or
 //! `unevaluatedProperties` other than false, or `patternProperties`). A schema that cannot be compiled, or
-//! asks for more work than a call is worth ([`Effort`]), costs its tool, not its server.
+//! asks for more work than a call is worth (`Effort`), costs its tool, not its server.
 
 mod effort;
 pub(crate) mod meeting;

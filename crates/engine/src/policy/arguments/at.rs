@@ -75,21 +75,18 @@ impl Record {
             if !member.required {
                 optional.push(names);
             }
-            let is_last = names == path.len();
-            record = match &member.kind {
-                Kind::Opaque(why) => return Err(NoPlace::Opaque { path: shown(names), why: *why }),
-                kind if is_last && optional.is_empty() => return Ok((kind, Presence::Always)),
-                kind if is_last => return Ok((kind, Presence::Sometimes { optional })),
-                Kind::Record(below) => below,
-                kind @ (Kind::Bool
-                | Kind::Whole
-                | Kind::Decimal
-                | Kind::Micros
-                | Kind::Text
-                | Kind::Set(_)) => {
-                    return Err(NoPlace::NoObject { path: shown(names), found: kind.to_string() });
-                }
+            if let Kind::Opaque(why) = member.kind {
+                return Err(NoPlace::Opaque { path: shown(names), why });
+            }
+            if names == path.len() {
+                let presence =
+                    if optional.is_empty() { Presence::Always } else { Presence::Sometimes { optional } };
+                return Ok((&member.kind, presence));
+            }
+            let Kind::Record(below) = &member.kind else {
+                return Err(NoPlace::NoObject { path: shown(names), found: member.kind.to_string() });
             };
+            record = below;
         }
         Err(NoPlace::NoName)
     }

@@ -16,16 +16,16 @@ use super::{Kind, Member, Record};
 /// reads all arguments.
 ///
 /// ```
-/// # use placet_engine::policy::arguments::{Kind, Reads, Record};
+/// # use placet_engine::policy::arguments::{Reads, Record};
 /// # use placet_engine::json::{Limits, parse};
 /// let schema = br#"{"properties": {"to": {"type": "string"}, "note": {"type": "string"}, "any": {}}}"#;
-/// let record = Record::of_schema(&parse(schema, &Limits::EDGE)?)?;
+/// let record = Record::of_schema(&parse(schema, &Limits::EDGE).expect("JSON"))?;
 /// let mut reads = Reads::default();
 /// assert!(record.narrowed(&reads).members.is_empty());
 /// reads.insert(vec!["to".to_owned()]);
 /// reads.insert(vec!["any".to_owned()]); // opaque, so it stays out
 /// assert_eq!(record.narrowed(&reads).members.keys().collect::<Vec<_>>(), ["to"]);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), placet_engine::schema::SchemaError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reads(BTreeSet<Vec<String>>);

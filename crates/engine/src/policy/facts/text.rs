@@ -102,7 +102,7 @@ impl Pattern {
     ///
     /// # Errors
     ///
-    /// [`Unfit`] if it is none, or compiles to more than [`limits::PATTERN_BYTES`].
+    /// [`Unfit`] if it is none, or compiles to more than [`limits::FACT_PATTERN_BYTES`].
     pub fn regex(source: &str) -> Result<Self, Unfit> {
         within_bytes(source)?;
         // By itself first: `a)|(b` is none, but would be one between the brackets that follow.
@@ -157,10 +157,10 @@ fn within_bytes(source: &str) -> Result<(), Unfit> {
 }
 
 fn compile(regex: &str) -> Result<Regex, Unfit> {
-    let compiled = RegexBuilder::new(regex).size_limit(limits::PATTERN_BYTES).build();
+    let compiled = RegexBuilder::new(regex).size_limit(limits::FACT_PATTERN_BYTES).build();
     compiled.map_err(|error| {
         if matches!(error, regex::Error::CompiledTooBig(_)) {
-            return Unfit::new(format!("compiled it takes more than {} bytes", limits::PATTERN_BYTES));
+            return Unfit::new(format!("compiled it takes more than {} bytes", limits::FACT_PATTERN_BYTES));
         }
         // The library draws the place on lines of its own; the last one says what is wrong.
         let said = error.to_string();
@@ -315,7 +315,7 @@ mod tests {
             ("(?=a)", "look-around, including look-ahead and look-behind, is not supported"),
             (r"(a)\1", "backreferences are not supported"),
             ("", "it is empty"),
-            (r"\w{1000}{1000}", "compiled it takes more than 1048576 bytes"),
+            (r"\w{1000}{1000}", "compiled it takes more than 131072 bytes"),
             ("(?x)a # no end", "it ends in a comment: end that with a line break"),
         ] {
             assert_eq!(Pattern::regex(regex).unwrap_err().to_string(), why, "{regex:?}");

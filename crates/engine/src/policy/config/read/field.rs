@@ -40,7 +40,7 @@ pub(super) struct Reader<'a> {
     errors: Listed,
     warnings: Listed,
     comparisons_left: usize,
-    /// How many more patterns are compiled; each may take a megabyte.
+    /// How many more patterns are compiled; each takes memory for as long as the file is used.
     pub(super) patterns_left: usize,
 }
 

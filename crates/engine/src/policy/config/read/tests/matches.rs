@@ -289,7 +289,7 @@ fn mistakes_in_what_a_match_asks() {
         (
             "{ regex = '\\w{1000}{1000}' }",
             "this `regex` cannot be used",
-            "compiled it takes more than 1048576 bytes",
+            "compiled it takes more than 131072 bytes",
         ),
         ("{ regex = \"\" }", "this `regex` cannot be used", "it is empty"),
         ("{ regex = \"a\", ignore_case = true }", "`regex` has no `ignore_case`", "begin it with `(?i)`"),

@@ -10,7 +10,7 @@
 use super::{Unfit, mistyped, text_of};
 use crate::{json::Json, limits};
 use regex::{Regex, RegexBuilder};
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 /// What a value is as it stands.
 ///
@@ -102,7 +102,7 @@ impl Pattern {
     ///
     /// # Errors
     ///
-    /// [`Unfit`] if it is none, or compiles to more than [`limits::PATTERN_BYTES`].
+    /// [`Unfit`] if it is none, or compiles to more than [`limits::FACT_PATTERN_BYTES`].
     pub fn regex(source: &str) -> Result<Self, Unfit> {
         within_bytes(source)?;
         // By itself first: `a)|(b` is none, but would be one between the brackets that follow.
@@ -157,17 +157,15 @@ fn within_bytes(source: &str) -> Result<(), Unfit> {
 }
 
 fn compile(regex: &str) -> Result<Regex, Unfit> {
-    let compiled = RegexBuilder::new(regex).size_limit(limits::PATTERN_BYTES).build();
+    let compiled = RegexBuilder::new(regex).size_limit(limits::FACT_PATTERN_BYTES).build();
     compiled.map_err(|error| {
-        Unfit::new(match error {
-            regex::Error::CompiledTooBig(most) => format!("compiled it takes more than {most} bytes"),
-            error => {
-                // The library draws the place on lines of its own; the last one says what is wrong.
-                let said = error.to_string();
-                let last = said.lines().last().unwrap_or_default().trim();
-                last.strip_prefix("error: ").unwrap_or(last).to_owned()
-            }
-        })
+        if matches!(error, regex::Error::CompiledTooBig(_)) {
+            return Unfit::new(format!("compiled it takes more than {} bytes", limits::FACT_PATTERN_BYTES));
+        }
+        // The library draws the place on lines of its own; the last one says what is wrong.
+        let said = error.to_string();
+        let last = said.lines().last().unwrap_or_default().trim();
+        Unfit::new(last.strip_prefix("error: ").unwrap_or(last))
     })
 }
 
@@ -214,16 +212,19 @@ fn one_of(value: &Json, literals: &[Literal], case: Case) -> Result<bool, Unfit>
         answer = Ok(answer == Ok(true) || equal);
     }
     answer.map_err(|()| {
-        let kinds: Vec<String> = [
-            ("a text", literals.iter().any(|literal| matches!(literal, Literal::Text(_)))),
-            ("a number", literals.iter().any(|literal| matches!(literal, Literal::Integer(_)))),
-            ("a boolean", literals.iter().any(|literal| matches!(literal, Literal::Bool(_)))),
-        ]
-        .into_iter()
-        .filter_map(|(kind, is_there)| is_there.then(|| kind.to_owned()))
-        .collect();
-        mistyped(value, &kinds.join(" or "))
+        let kinds: BTreeSet<&str> = literals.iter().map(Literal::kind).collect();
+        mistyped(value, &kinds.into_iter().collect::<Vec<_>>().join(" or "))
     })
+}
+
+impl Literal {
+    fn kind(&self) -> &'static str {
+        match self {
+            Literal::Text(_) => "a text",
+            Literal::Integer(_) => "a number",
+            Literal::Bool(_) => "a boolean",
+        }
+    }
 }
 
 impl fmt::Display for Literal {
@@ -314,7 +315,7 @@ mod tests {
             ("(?=a)", "look-around, including look-ahead and look-behind, is not supported"),
             (r"(a)\1", "backreferences are not supported"),
             ("", "it is empty"),
-            (r"\w{1000}{1000}", "compiled it takes more than 1048576 bytes"),
+            (r"\w{1000}{1000}", "compiled it takes more than 131072 bytes"),
             ("(?x)a # no end", "it ends in a comment: end that with a line break"),
         ] {
             assert_eq!(Pattern::regex(regex).unwrap_err().to_string(), why, "{regex:?}");

@@ -40,7 +40,7 @@ pub(super) struct Reader<'a> {
     errors: Listed,
     warnings: Listed,
     comparisons_left: usize,
-    /// How many more patterns are compiled; each may take a megabyte.
+    /// How many more patterns are compiled; each takes memory for as long as the file is used.
     pub(super) patterns_left: usize,
 }
 
@@ -76,12 +76,18 @@ pub(super) enum Node<'a> {
 /// A table of which the keys have been looked at.
 pub(super) struct Fields<'a> {
     fields: Vec<Field<'a>>,
+    has_others: bool,
 }
 
 impl<'a> Fields<'a> {
     /// Whether the table has no keys at all, known or not.
     pub(super) fn is_empty(&self) -> bool {
         self.fields.is_empty()
+    }
+
+    /// Whether it has keys that are not read, which has been said.
+    pub(super) fn has_others(&self) -> bool {
+        self.has_others
     }
 
     /// The field of this key.
@@ -334,7 +340,8 @@ impl<'a> Reader<'a> {
             };
             self.found(key, finding);
         }
-        Fields { fields }
+        let has_others = fields.iter().any(|field| !keys.known.contains(&field.name));
+        Fields { fields, has_others }
     }
 
     /// The elements of a list; `wanted` says of what.

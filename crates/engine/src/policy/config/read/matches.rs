@@ -107,6 +107,8 @@ impl<'a> Reader<'a> {
         there.sort_by_key(|field| field.key.start);
         match there.as_slice() {
             [one] => return Some(one.clone()),
+            // The key was probably meant, and misspelled.
+            [] if table.has_others() => {}
             [] => {
                 let finding = Finding::error(format!("the {what} asks nothing"));
                 self.found(&field.at, finding.help(format!("say what, as in {example}")));

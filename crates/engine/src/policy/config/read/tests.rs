@@ -1,3 +1,4 @@
+mod matches;
 mod mistakes;
 mod terms;
 

@@ -1,3 +1,4 @@
+mod matches;
 mod terms;
 
 use self::terms::{budget, durability, session, tools, trip};
@@ -55,6 +56,13 @@ execute = { for = { agent = "support" }, require = "approval:oncall" }
 expires = "90m"
 [approvers.risk]
 expires = "48h"
+[match.internal_mail]
+path = "args.to[*]"
+all = { email = { domains = ["corp.example"] } }
+match = ["ana@corp.example"]
+[match.few]
+path = "args.to[*]"
+len = { at_most = 5 }
 [[budgets]]
 name = "support day"
 for = { agent = "support" }
@@ -166,6 +174,17 @@ expires = "90m"
 
 [approvers.risk]
 expires = "2d"
+
+# Matches: facts about arguments. What cannot be judged is refused.
+
+[match.few]
+path = "args.to[*]"
+len = { at_most = 5 }
+
+[match.internal_mail]
+path = "args.to[*]"
+all = { email = { domain = "corp.example" } }
+match = ["ana@corp.example"]
 
 # Budgets: how much may be spent, by whom, over which time.
 
@@ -343,8 +362,9 @@ fn config() -> impl Strategy<Value = Config> {
     let trips = collection::vec((option::of(any::<sample::Index>()), trip()), 0..3);
     let counted = (budgets, trips, session(), durability());
     let guarded = (collection::vec(guard, 0..6), approvers);
-    let parts = (servers, agents, patterns, clients, guarded, counted, option::of(filled()));
-    parts.prop_map(|(servers, agents, patterns, clients, (guards, approvers), counted, state)| {
+    let parts =
+        (servers, agents, patterns, clients, guarded, counted, (option::of(filled()), matches::matches()));
+    parts.prop_map(|(servers, agents, patterns, clients, (guards, approvers), counted, (state, matches))| {
         let servers: BTreeMap<ServerName, Server> =
             servers.into_iter().map(|(server, it)| (name(&server), it)).collect();
         let tools: Vec<(String, String)> = servers
@@ -457,7 +477,7 @@ fn config() -> impl Strategy<Value = Config> {
             trips,
             session,
             durability,
-            matches: BTreeMap::new(),
+            matches,
         }
     })
 }

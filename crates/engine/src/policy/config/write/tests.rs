@@ -164,6 +164,7 @@ delete = "approval:oncall"
 "crm/*" = [
   { id = "two of them", level = ["write", "execute"], require = ["approval:oncall", "approval:risk:2:passkey"] },
   { for = { team = "helpdesk" }, level = "delete", forbid = "no" },
+  { when = 'args.amount > 100 && ["EUR"].contains(args.currency)', forbid = "no" },
 ]
 execute = { for = { agent = "support" }, require = "approval:oncall" }
 

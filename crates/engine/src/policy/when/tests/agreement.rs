@@ -468,7 +468,7 @@ fn absent_and_unasked(read: &When, naive: &Naive<'_>) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(3000))]
 
     #[test]
     fn cedar_says_what_a_naive_reading_says(numbers in vec(any::<u16>(), 40..400)) {
@@ -480,7 +480,7 @@ proptest! {
 fn random_conditions_come_out_in_every_way() {
     let mut counts = BTreeMap::new();
     let mut state = 1_u64;
-    for _ in 0..600 {
+    for _ in 0..1500 {
         let numbers: Vec<u16> = (0..300)
             .map(|_| {
                 // A linear congruence, the same at every run.

@@ -253,9 +253,10 @@ impl<'a> Checker<'a> {
 
     /// `args has a.b`: a chain of questions, each about a member of what the one before has found.
     fn has(&mut self, path: &Path, names: &[Step], at: &Range<usize>) -> Option<Checked> {
-        let (kind, needs) = self.place(path, at)?;
+        let at = at.start..path.steps.last().map_or(at.start + path.root.as_str().len(), |step| step.at.end);
+        let (kind, needs) = self.place(path, &at)?;
         let mut place = path.words();
-        let mut record = self.members(kind, &place, at)?;
+        let mut record = self.members(kind, &place, &at)?;
         let (mut questions, mut known) = (Vec::new(), Vec::new());
         for (nth, step) in names.iter().enumerate() {
             let Some(member) = record.members.get(&step.name) else {
@@ -292,17 +293,23 @@ impl<'a> Checker<'a> {
         let mut record = self.scope.root;
         let (mut place, mut needs) = (Vec::new(), Vec::new());
         let mut steps = iter::once(&root).chain(&path.steps).peekable();
+        // Below a place of which was asked nothing is needed everywhere: it is the author's to ask on.
+        let mut is_below_asked = false;
         loop {
             let step = steps.next()?;
             let Some(Member { kind, required }) = record.members.get(&step.name) else {
                 return self.undeclared(record, &place, step);
             };
             place.push(step.name.clone());
-            if !required && !self.known.contains(&place) {
-                if self.asked.contains(&place) {
+            if !required {
+                let is_known = self.known.contains(&place);
+                if !is_known && (is_below_asked || self.asked.contains(&place)) {
                     return self.unasked(place, &step.at);
                 }
-                needs.push(place.clone());
+                if !is_known {
+                    needs.push(place.clone());
+                }
+                is_below_asked |= is_known;
             }
             if steps.peek().is_none() {
                 return Some((kind, needs));

@@ -105,7 +105,7 @@ allow = ["app/clock"]
 delete = "approval:oncall"
 "crm/refund" = [
   { id = "big refund", for = { team = "helpdesk" }, require = ["approval:finance:2", "approval:risk:1:passkey"] },
-  { for = { agent = "ops" }, forbid = "ops does not refund" },
+  { for = { agent = "ops" }, when = "args.amount > 500", forbid = "ops does not refund" },
 ]
 "*/*" = { level = ["write", "execute"], require = "approval:oncall:session" }
 
@@ -225,6 +225,8 @@ fn everything_that_can_be_said_is_read() {
     assert_eq!((refund.id.as_deref(), &refund.applies_to), (Some("big refund"), &Some(team)));
     let two = vec![approval("finance", 2, None), approval("risk", 1, Some(Strength::Passkey))];
     assert_eq!(refund.effect, GuardEffect::Require(two));
+    assert_eq!(ops.when.as_ref().map(|when| when.text()), Some("args.amount > 500"));
+    assert_eq!(refund.when, None);
     assert_eq!(
         (&ops.applies_to, &ops.effect),
         (&Some(agent), &GuardEffect::Forbid("ops does not refund".into()))
@@ -501,12 +503,14 @@ fn one_mistake_is_one_finding_however_often_its_table_is_named() {
 
 #[test]
 fn a_guard_that_cannot_be_read_does_not_become_a_guard_for_all() {
-    let mut reader = Reader::new("");
-    let document = Document::parse("delete = { for = { agent = 'nobody' }, forbid = 'no' }").unwrap();
-    let root = Node::of(document.as_item()).as_table().unwrap();
-    let table = reader.fields_of(root, "", &keys::Keys { known: &["delete"], unbuilt: &[] });
-    assert_eq!(reader.guards(&[table.get("delete").unwrap()], &Known::of(root)), []);
-    assert!(reader.has_errors());
+    for guard in ["for = { agent = 'nobody' }", "when = 'args.amount > '", "when = 5", "when = ''"] {
+        let mut reader = Reader::new("");
+        let document = Document::parse(format!("delete = {{ {guard}, forbid = 'no' }}")).unwrap();
+        let root = Node::of(document.as_item()).as_table().unwrap();
+        let table = reader.fields_of(root, "", &keys::Keys { known: &["delete"], unbuilt: &[] });
+        assert_eq!(reader.guards(&[table.get("delete").unwrap()], &Known::of(root)), [], "{guard}");
+        assert!(reader.has_errors(), "{guard}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@ mod terms;
 
 use self::terms::{budget, durability, session, tools, trip};
 use crate::window::Zone;
+use super::super::super::when::When;
 use super::super::terms::{BudgetScope, Trip};
 use super::super::{Control, Credential, Guard, GuardScope, Launch, Strength, Text, read};
 use super::*;
@@ -13,6 +14,13 @@ use crate::{
 };
 use proptest::{collection, option, prelude::*, sample};
 use std::collections::BTreeSet;
+
+const CONDITIONS: [&str; 4] = [
+    "args.amount > 100.5",
+    r#"["EUR", "it's"].contains(args["größe \u{202e}"])"#,
+    r#"args.to like "*@\\corp.example" && !matches["internal-mail"]"#,
+    r#"args.to like "\*\u{1f980}\n""#,
+];
 
 const SMALL: &str = r#"
 state = "/var/lib/placet"
@@ -50,6 +58,7 @@ delete = "approval:oncall"
 "crm/*" = [
   { id = "two of them", level = ["write", "execute"], require = ["approval:oncall", "approval:risk:2:passkey"] },
   { for = { team = "helpdesk" }, level = "delete", forbid = "no" },
+  { when = "args.amount>100 && [\"EUR\"].contains(args.currency)", forbid = "no" },
 ]
 execute = { for = { agent = "support" }, require = "approval:oncall" }
 [approvers.oncall]
@@ -164,6 +173,7 @@ delete = "approval:oncall"
 "crm/*" = [
   { id = "two of them", level = ["write", "execute"], require = ["approval:oncall", "approval:risk:2:passkey"] },
   { for = { team = "helpdesk" }, level = "delete", forbid = "no" },
+  { when = 'args.amount > 100 && ["EUR"].contains(args.currency)', forbid = "no" },
 ]
 execute = { for = { agent = "support" }, require = "approval:oncall" }
 
@@ -434,7 +444,10 @@ fn config() -> impl Strategy<Value = Config> {
                     }
                 });
                 let id = id.then(|| format!("guard \"{number}\" # '\\ é"));
-                Some(Guard { scope, applies_to, levels, id, when: None, effect, line: 9 })
+                // Each of them with each kind of quotes that it needs, some guards without.
+                let when = CONDITIONS.get((number + usize::from(kind)) % 6);
+                let when = when.map(|text| When::parse(text).unwrap());
+                Some(Guard { scope, applies_to, levels, when, id, effect, line: 9 })
             },
         );
         let mut guards: Vec<Guard> = guards.collect();

@@ -941,7 +941,7 @@ delete = { level = "write", forbid = "no" }"#,
             r#"error: `&&`, `||` or nothing more is expected where `or` stands
   ╭─[placet.toml:2:20]
 2 │ "crm/*" = { when = "args.to like \"*.example\" or true", forbid = "no" }
-  ·                    ───────────────────┬──────────────────  help: write `||`
+  ·                    ─────────────────┬──────────────────  help: write `||`
 "#,
         ),
         (
@@ -956,7 +956,7 @@ delete = { level = "write", forbid = "no" }"#,
         (
             r#"[guards]
 "crm/*" = { when = true, forbid = "no" }"#,
-            r#"error: `when` must be a text, not true or false
+            r#"error: `when` must be a text, not a boolean
   ╭─[placet.toml:2:20]
 2 │ "crm/*" = { when = true, forbid = "no" }
   ·                    ─┬──  help: write it in quotes

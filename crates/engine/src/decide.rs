@@ -15,7 +15,7 @@ mod settle;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-pub use people::{accept_clock, accept_overrun, advance, end_session, resume, settle_epoch, stop};
+pub use people::{accept_clock, accept_overrun, advance, end_session, erase, resume, settle_epoch, stop};
 pub use settle::{Outcome, not_sent, recover, resolve};
 
 use crate::{
@@ -300,6 +300,7 @@ impl Engine {
             session: step.id,
             at: now.wall,
             arguments: call.arguments.canonical().to_owned(),
+            salt: None,
             digest: call.digest,
             joined,
             holds,

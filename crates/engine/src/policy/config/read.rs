@@ -23,6 +23,7 @@ mod tests;
 mod tools;
 mod trips;
 
+pub use self::quantities::length;
 use self::{
     field::{A_TEXT, Field, Node, Reader},
     known::Known,

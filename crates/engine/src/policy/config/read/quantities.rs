@@ -113,8 +113,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A whole number and one of `s`, `m`, `h` and `d`.
-pub(super) fn length(text: &str) -> Option<Duration> {
+/// A length of time as it is written in the file: a whole number and one of `s`, `m`, `h` and `d`.
+///
+/// ```
+/// use placet_engine::policy::config::length;
+/// assert_eq!(length("7d").map(|week| week.as_secs()), Some(604_800));
+/// assert_eq!(length("a week"), None);
+/// ```
+pub fn length(text: &str) -> Option<Duration> {
     let unit = text.chars().last()?;
     let seconds: u64 = match unit {
         's' => 1,

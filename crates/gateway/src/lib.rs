@@ -10,6 +10,7 @@ pub mod attach;
 pub mod cli;
 pub mod client_io;
 pub mod clock;
+pub mod commitment;
 pub mod config;
 pub mod credential;
 pub mod embed;

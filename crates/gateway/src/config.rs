@@ -13,7 +13,7 @@ use placet_engine::{
     names::ServerName,
     policy::{
         self, Policy, Rules,
-        config::{self, Config, Cwd, Part, Text, terms::Flush},
+        config::{self, Config, Cwd, Part, Text},
     },
 };
 use sha2::{Digest as _, Sha256};
@@ -37,24 +37,6 @@ pub struct Loaded {
     pub digest: String,
     /// What a person should hear although the file can be used.
     pub warnings: Option<String>,
-}
-
-/// What a person should see at each start: where the file asks for less than the usual care.
-pub fn told_at_start(config: &Config) -> Vec<String> {
-    let durability = config.durability;
-    let levels =
-        [("write", durability.write), ("execute", durability.execute), ("delete", durability.delete)];
-    let mut told: Vec<_> = levels
-        .into_iter()
-        .filter(|(_, flush)| *flush == Flush::System)
-        .map(|(level, _)| {
-            format!("durability: an allowed {level} survives the end of this process, not a power cut")
-        })
-        .collect();
-    if durability.reads_wait {
-        told.push("durability: reads wait for the disk, too".to_owned());
-    }
-    told
 }
 
 /// Why a file cannot be used, rendered for a person.

@@ -14,6 +14,7 @@ pub mod commitment;
 pub mod config;
 pub mod credential;
 pub mod embed;
+pub mod fail_modes;
 pub mod frame;
 pub mod gate;
 pub mod init;

@@ -452,6 +452,11 @@ fn second_node() {
     let home = Home::new();
     assert_eq!(home.run(&["call", "spy/read_it", "{\"token\":\"one\"}"]).0, 0);
     let pid = home.node().unwrap();
+    let told = fs::read_to_string(home.state().join("node.log")).unwrap();
+    assert!(
+        told.contains("store lost") && told.contains("delete "),
+        "what is lost how is told at the start: {told}"
+    );
     let (exit, said) = home.run(&["node", "run"]);
     assert_eq!(exit, 7);
     assert!(said.contains(&format!("in use by process {pid}")), "{said}");

@@ -61,8 +61,9 @@ impl Sqlite {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if it is not certain whether it was done; asking again is safe.
+    /// [`StoreError::Full`] if what room is left is for stops, refusals and outcomes; then nothing was done.
     pub async fn erase(&self, erasure: Erasure) -> Result<Erased, StoreError> {
-        self.usable()?;
+        self.has_room()?;
         let (done, erased) = oneshot::channel();
         {
             let inner = self.inner.lock();
@@ -88,9 +89,9 @@ impl Sqlite {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if it could not be done.
+    /// [`StoreError::Unavailable`] if it could not be done. [`StoreError::Full`] if the disk is nearly full.
     pub async fn rebuild(&self) -> Result<bool, StoreError> {
-        self.usable()?;
+        self.has_room()?;
         let (done, rebuilt) = oneshot::channel();
         {
             let inner = self.inner.lock();
@@ -99,6 +100,11 @@ impl Sqlite {
         }
         let rebuilt = rebuilt.await.map_err(|_| self.spoil("its writer is gone"))?;
         rebuilt.map_err(StoreError::Unavailable)
+    }
+
+    fn has_room(&self) -> Result<(), StoreError> {
+        self.usable()?;
+        if self.is_full() { Err(StoreError::Full) } else { Ok(()) }
     }
 }
 

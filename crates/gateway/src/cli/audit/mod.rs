@@ -17,7 +17,7 @@ use placet_engine::{
 use placet_store::sqlite::{Entry, OpenError, Reader};
 
 use super::{Exit, PlaceArguments, complain, say};
-use crate::commitment::{Opening, opening};
+use crate::commitment::{MEMBER, Opening, opening};
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
@@ -156,7 +156,9 @@ fn readable(body: &str) -> String {
     let text = |value: &Json| value.as_str().map_or_else(|| value.compact(), str::to_owned);
     let first = ["at", "kind", "call"];
     let head = first.iter().filter_map(|key| record.get(key).map(text));
-    let rest = record.iter().filter(|(key, _)| !first.contains(key) && *key != "digest");
+    // Hashes are for programs.
+    let hidden = ["digest", MEMBER];
+    let rest = record.iter().filter(|(key, _)| !first.contains(key) && !hidden.contains(key));
     let rest = rest.map(|(key, value)| format!("{key}={}", text(value)));
     let line = head.chain(rest).collect::<Vec<_>>().join(" ");
     placet_engine::diagnostic::inert(&line).into_owned()

@@ -17,7 +17,7 @@ mod settle;
 use std::{collections::BTreeSet, sync::Arc};
 
 pub use people::{
-    accept_clock, accept_overrun, advance, end_pause, end_session, pause, resume, settle_epoch, stop,
+    accept_clock, accept_overrun, advance, end_pause, end_session, erase, pause, resume, settle_epoch, stop,
 };
 pub use settle::{Outcome, not_sent, recover, resolve};
 
@@ -306,6 +306,7 @@ impl Engine {
             session: step.id,
             at: now.wall,
             arguments: call.arguments.canonical().to_owned(),
+            salt: None,
             digest: call.digest,
             joined,
             holds,
@@ -314,24 +315,17 @@ impl Engine {
         let mut require = vec![Precondition::NoStop(about.clone()), Precondition::Generations(generations)];
         require.extend(fits);
         let durability = self.policy.durability();
-        let flush = match level {
-            Level::Read | Level::Write => durability.write,
-            Level::Execute => durability.execute,
-            Level::Delete => durability.delete,
-        };
+        let before = durability.before(level, free);
+        let flush = before.unwrap_or(durability.write);
         let mut records = vec![record];
         records.extend(warnings);
         let changes =
             Changes { require, step: Some(step), intent: Some(intent), flush, records, ..Changes::default() };
         let bounds = Bounds { result_bytes: terms.result_max, deadline: terms.deadline };
         // How carefully it must be remembered, not whether it may run: that was Cedar's to say.
-        let allowed = match level {
-            Level::Read if free && !durability.reads_wait => {
-                Allowed::Read(Grant::new(Arc::clone(call), now, generations, about, bounds))
-            }
-            Level::Read | Level::Write | Level::Execute | Level::Delete => {
-                Allowed::Effect(Grant::new(Arc::clone(call), now, generations, about, bounds))
-            }
+        let allowed = match before {
+            None => Allowed::Read(Grant::new(Arc::clone(call), now, generations, about, bounds)),
+            Some(_) => Allowed::Effect(Grant::new(Arc::clone(call), now, generations, about, bounds)),
         };
         Verdict { decision: Decision::Allow(allowed), changes }
     }

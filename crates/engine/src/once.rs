@@ -96,7 +96,7 @@ pub enum Progress {
 pub enum Kept {
     /// As the surface that ran the call wrote it.
     Text(Arc<str>),
-    /// There was more of it than is kept.
+    /// There was more of it than is kept, or it has been erased.
     TooLarge,
 }
 

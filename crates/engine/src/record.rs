@@ -1,9 +1,11 @@
 //! Records: one entry of the audit ledger for each thing that happened, as one JSON object.
 //!
 //! A record never holds arguments or results: those are kept beside it, so that they can be erased while the
-//! record stays. It holds the keyed digest of what was judged, who asked, what was decided and by which rule.
+//! record stays. It holds the keyed digest of what was judged, who asked, what was decided and by which rule; that
+//! of an intent also commits to its arguments, under a salt that is erased with them.
 //!
-//! Not here: the ledger itself, and how records are numbered (the store does that, in commit order).
+//! Not here: the ledger itself, how records are numbered (the store does that, in commit order), and the salts,
+//! which the shell draws.
 
 use std::{fmt, str::FromStr};
 
@@ -57,11 +59,13 @@ pub enum Kind {
     Clock,
     /// The store went on after a failure, or from a backup.
     Epoch,
+    /// A person had values erased that records commit to.
+    Erase,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 20] = [
+    pub const ALL: [Kind; 21] = [
         Kind::Intent,
         Kind::Outcome,
         Kind::Refusal,
@@ -82,6 +86,7 @@ impl Kind {
         Kind::SessionEnd,
         Kind::Clock,
         Kind::Epoch,
+        Kind::Erase,
     ];
 
     /// The word for it.
@@ -107,6 +112,7 @@ impl Kind {
             Kind::SessionEnd => "session_end",
             Kind::Clock => "clock",
             Kind::Epoch => "epoch",
+            Kind::Erase => "erase",
         }
     }
 }

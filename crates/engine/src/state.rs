@@ -175,8 +175,11 @@ pub struct Intent {
     pub session: SessionId,
     /// When it was allowed.
     pub at: Timestamp,
-    /// The canonical arguments, kept beside the records so that they can be erased.
+    /// The canonical arguments, kept beside the records so that they can be erased; empty once they are.
     pub arguments: String,
+    /// With what the intent's record commits to the arguments. Drawn by the shell, and erased with them; none if
+    /// nothing is committed to.
+    pub salt: Option<[u8; 16]>,
     /// Digest of the whole call.
     pub digest: Digest,
     /// Whether the same call waits for this one instead of running beside it.
@@ -188,6 +191,11 @@ pub struct Intent {
 }
 
 impl Intent {
+    /// Whether its arguments have been erased. There are no arguments without a text: the fewest are `{}`.
+    pub fn is_erased(&self) -> bool {
+        self.arguments.is_empty()
+    }
+
     /// Under which key its session is kept.
     pub fn session_key(&self) -> SessionKey {
         SessionKey { client: self.client.clone(), name: self.run.clone() }

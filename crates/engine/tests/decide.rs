@@ -295,6 +295,7 @@ fn an_allowance_is_kept_with_the_very_text_that_is_sent() {
         session: SessionId(call.id),
         at: now().wall,
         arguments: r#"{"count":5,"id":"42"}"#.to_owned(),
+        salt: None,
         digest: call.digest,
         joined: true,
         holds: Vec::new(),

@@ -13,7 +13,7 @@ use placet_engine::{
     names::ServerName,
     policy::{
         self, Policy, PolicyError, RuleProblem, Rules,
-        config::{self, Config, Cwd, Part, Text, terms::Flush},
+        config::{self, Config, Cwd, Part, Text},
     },
 };
 use sha2::{Digest as _, Sha256};
@@ -41,26 +41,13 @@ pub struct Loaded {
 
 /// What a person should see at each start: where the file asks for less than the usual care.
 pub fn told_at_start(config: &Config) -> Vec<String> {
-    let durability = config.durability;
-    let levels =
-        [("write", durability.write), ("execute", durability.execute), ("delete", durability.delete)];
-    let mut told: Vec<_> = levels
-        .into_iter()
-        .filter(|(_, flush)| *flush == Flush::System)
-        .map(|(level, _)| {
-            format!("durability: an allowed {level} survives the end of this process, not a power cut")
-        })
-        .collect();
-    if durability.reads_wait {
-        told.push("durability: reads wait for the disk, too".to_owned());
-    }
     let observed = config.agents.iter().filter(|(_, agent)| agent.observe);
-    told.extend(observed.map(|(name, _)| {
+    let told = observed.map(|(name, _)| {
         format!(
             "agent {name} is observed: what policy would refuse or ask about runs, and is recorded as such"
         )
-    }));
-    told
+    });
+    told.collect()
 }
 
 /// Why a file cannot be used, rendered for a person.

@@ -38,11 +38,13 @@ use placet_engine::{
     time::{BootInstant, Timestamp},
     tool::Offer,
 };
+use placet_ledger::commit::Salt;
 use placet_store::{Store, StoreError};
 use same::again;
 
 use crate::{
     clock::Clock,
+    commitment,
     latch::Latch,
     upstream::{NotSent, Ran, Upstream},
 };
@@ -208,8 +210,9 @@ impl<S: Store> Gate<S> {
             (Offer::Accepted(_), Some(problem)) => Offer::Misfit(problem.as_str().into()),
             (offer, _) => offer,
         };
-        let call = Arc::new(Call::new(draw(self.clock.now().wall), proposal, &self.key));
-        let answer = self.answer(&call, &offer, upstream).await;
+        let (id, salt) = draw(self.clock.now().wall);
+        let call = Arc::new(Call::new(id, proposal, &self.key));
+        let answer = self.answer(&call, &salt, &offer, upstream).await;
         let engine = self.engine.load();
         Reply {
             level: engine.policy().level(&call.action),
@@ -222,6 +225,7 @@ impl<S: Store> Gate<S> {
     async fn answer<U: Upstream>(
         &self,
         call: &Arc<Call>,
+        salt: &Salt,
         offer: &(dyn Fn(&Action) -> Offer + Send + Sync),
         upstream: &U,
     ) -> Answer<U::Output> {
@@ -230,7 +234,7 @@ impl<S: Store> Gate<S> {
         let mut tries = limits::DECIDE_ATTEMPTS;
         while tries > 0 {
             tries -= 1;
-            match self.turn(call, offer, upstream).await {
+            match self.turn(call, salt, offer, upstream).await {
                 Turn::Answer(answer) => return answer,
                 Turn::Again => {}
                 Turn::Wait(_) if waited => {
@@ -268,6 +272,7 @@ impl<S: Store> Gate<S> {
     async fn turn<U: Upstream>(
         &self,
         call: &Arc<Call>,
+        salt: &Salt,
         offer: &(dyn Fn(&Action) -> Offer + Send + Sync),
         upstream: &U,
     ) -> Turn<U::Output> {
@@ -276,7 +281,10 @@ impl<S: Store> Gate<S> {
             Ok(None) => return Turn::Again,
             Err(error) => return Turn::Answer(self.unremembered(&error).await),
         };
-        let Verdict { decision, changes } = engine.decide(call, &known, self.clock.now());
+        let Verdict { decision, mut changes } = engine.decide(call, &known, self.clock.now());
+        if changes.intent.is_some() && !commitment::bind(&mut changes, salt) {
+            return Turn::Answer(Answer::Refused(Denial::because(DenyReason::Bug)));
+        }
         let outcome = match decision {
             Decision::Allow(Allowed::Read(grant)) => self.run(&engine, call, grant, changes, upstream).await,
             Decision::Allow(Allowed::Effect(grant)) => {
@@ -568,18 +576,22 @@ enum Undone {
     Store(StoreError),
 }
 
-/// A new identifier: the second in which it is drawn, and 64 random bits. What is drawn together lies together in the
-/// store's files; a call that wrote to a page of its own in each table would make them slower the more they hold.
+/// A new identifier, the second in which it is drawn and 64 random bits, and the salt of what is kept of its call.
+/// What is drawn together lies together in the store's files; a call that wrote to a page of its own in each table
+/// would make them slower the more they hold.
 ///
 /// Without randomness there is none, and without one nothing is judged.
-fn draw(now: Timestamp) -> CallId {
+fn draw(now: Timestamp) -> (CallId, Salt) {
     let seconds = u32::try_from(now.0 / 1_000_000 % (1 << 32)).unwrap_or(0).to_be_bytes();
     let mut bytes = [0; 12];
+    let mut salt = Salt::default();
     #[expect(
         clippy::expect_used,
         reason = "a system without randomness cannot make unguessable identifiers"
     )]
-    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    getrandom::fill(&mut bytes)
+        .and_then(|()| getrandom::fill(&mut salt))
+        .expect("the system gives random bytes");
     bytes.iter_mut().zip(seconds).for_each(|(to, from)| *to = from);
-    CallId::from_random(bytes)
+    (CallId::from_random(bytes), salt)
 }

@@ -11,13 +11,15 @@ use std::{
     time::Duration,
 };
 
-use placet::sequencer::Sequencer;
+use placet::{commitment, sequencer::Sequencer};
 use placet_engine::{
-    call::CallId,
+    call::{CallId, Digest},
     json::Json,
+    level::Level,
     permit::Durable,
     record::{Kind, Record},
-    state::Changes,
+    session::SessionId,
+    state::{Changes, Ending, Intent, Settled},
     time::{BootInstant, Now, Timestamp},
 };
 use placet_store::{Store as _, sqlite::Sqlite};
@@ -171,6 +173,93 @@ fn records_are_picked_out_and_taken_along() {
     assert_eq!(out.matches("\r\n").count(), 41, "{out}");
     assert!(out.starts_with("seq,at,kind,call,agent,"), "{out}");
     assert!(out.contains(",\"'=cmd()\","), "{out}");
+}
+
+/// An allowed call that is over, whose record commits to `recorded` and beside which `kept` is kept.
+fn intent(number: u8, recorded: Option<&str>, kept: &str) -> [Changes; 2] {
+    let intent = Intent {
+        call: call(number),
+        agent: "bot".parse().unwrap(),
+        client: "desk".parse().unwrap(),
+        run: None,
+        action: "crm/read".parse().unwrap(),
+        level: Level::Read,
+        session: SessionId(call(number)),
+        at: now().wall,
+        arguments: recorded.unwrap_or(kept).to_owned(),
+        salt: None,
+        digest: Digest([number; 32]),
+        joined: false,
+        holds: Vec::new(),
+        claim: None,
+    };
+    let mut record = Record::new(Kind::Intent, now().wall, []);
+    record.call = Some(intent.call);
+    let mut changes = Changes { intent: Some(intent), records: vec![record], ..Changes::default() };
+    if recorded.is_some() {
+        assert!(commitment::bind(&mut changes, &[number; 16]));
+    }
+    let intent = changes.intent.as_mut().unwrap();
+    intent.arguments = kept.to_owned();
+    let settled =
+        Settled { call: intent.call, ending: Ending::Succeeded, charges: Vec::new(), key: None, heard: None };
+    [changes, Changes { settled: Some(settled), ..Changes::default() }]
+}
+
+fn commit(state: &Path, all: impl IntoIterator<Item = Changes>) {
+    let store = Sqlite::open(state).unwrap().store;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for changes in all {
+        let _receipt = runtime.block_on(store.commit::<Durable>(changes)).unwrap();
+    }
+    store.close();
+}
+
+#[test]
+fn arguments_that_are_kept_are_held_against_what_was_recorded() {
+    let world = World::new(0);
+    let pin = r#"{"pin":"1234"}"#;
+    commit(&world.state(), intent(1, Some(pin), pin).into_iter().chain(intent(2, None, pin)));
+    world.seal();
+    let verify = ["verify", "state/log", "--key", "state/ledger.pub", "--state", "state"];
+    let (out, _) = world.run(&verify, 0);
+    let line = out.lines().last().unwrap();
+    assert_eq!(
+        line,
+        "arguments   proven: those of 1 intents are what the records commit to; 1 recorded without a commitment"
+    );
+    let (out, _) = world.run(&[&verify[..], &["--json"]].concat(), 0);
+    let counts = "{\"arguments\":{\"opened\":1,\"erased\":0,\"said_erased\":0,\"uncommitted\":1,\"absent\":0,\"wrong\":[]}}";
+    assert_eq!(out.lines().last(), Some(counts));
+    let (out, _) = world.run(&["show", &call(1).to_string()], 0);
+    assert!(out.ends_with("arguments {\"pin\": \"1234\"} (opens the commitment)\n"), "{out}");
+    let (out, _) = world.run(&["show", &call(2).to_string()], 0);
+    assert!(out.ends_with("(recorded without a commitment)\n"), "{out}");
+
+    let (out, _) = world.run(&["export", "--format", "jsonl", "--with-arguments"], 0);
+    let opening = format!("{{\"opens\":1,\"salt\":\"{}\",\"arguments\":{pin}}}", "01".repeat(16));
+    assert_eq!(out.lines().nth(1), Some(&*opening));
+    let (out, _) = world.run(&["export", "--format", "csv", "--with-arguments"], 0);
+    assert!(
+        out.starts_with("seq,at,kind,call,agent,client,tool,level,mode,run,salt,arguments,record\r\n"),
+        "{out}"
+    );
+    let (out, _) = world.run(&["export", "--format", "jsonl"], 0);
+    assert!(!out.contains("1234"), "{out}");
+
+    // Somebody changes what is kept. The log is as good as before, and the state is not.
+    commit(&world.state(), intent(3, Some(pin), r#"{"pin":"4321"}"#));
+    world.seal();
+    let (out, _) = world.run(&verify, 8);
+    assert!(out.contains("good: what is called proven"), "{out}");
+    assert!(
+        out.ends_with("arguments   FAILED: those kept are not what these records commit to: 3\n"),
+        "{out}"
+    );
+    let (out, _) = world.run(&["show", &call(3).to_string()], 8);
+    assert!(out.ends_with("(NOT what the record commits to)\n"), "{out}");
+    let (out, _) = world.run(&["export", "--format", "jsonl", "--with-arguments"], 0);
+    assert!(!out.contains("4321"), "{out}");
 }
 
 /// A witness in a process of its own, ended with the test.

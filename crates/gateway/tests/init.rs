@@ -285,7 +285,10 @@ fn three_clients() {
     let servers: Vec<_> = config.servers.keys().map(|server| server.as_str()).collect();
     assert_eq!(servers, ["spy", "spy-2", "two"]);
     assert_eq!(config.clients.values().map(|client| client.servers.len()).sum::<usize>(), 4);
-    assert_eq!(home.run(&["check"]).0, 0);
+    let (exit, said) = home.run(&["check"]);
+    assert_eq!(exit, 0);
+    let delete = said.lines().find(|line| line.starts_with("delete ")).unwrap_or_default();
+    assert!(delete.contains("on disk") && delete.contains("deny"), "{said}");
     assert_eq!(home.run(&["init", "--undo"]).0, 6, "which of them is not said");
     for (path, before) in paths.iter().rev() {
         let (exit, said) = home.undo(path);

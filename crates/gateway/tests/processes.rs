@@ -12,6 +12,8 @@
     reason = "a test that cannot go on should say so and end"
 )]
 
+#[path = "processes/erase.rs"]
+mod erase;
 #[path = "processes/kill_state.rs"]
 mod kill_state;
 
@@ -35,7 +37,7 @@ use placet_testkit::{
 };
 use sha2::{Digest as _, Sha256};
 
-const TESTS: [(&str, fn()); 14] = [
+const TESTS: [(&str, fn()); 15] = [
     ("kill_9_leaves_each_write_with_its_intent_and_each_intent_with_an_outcome", kill_inline),
     ("kill_9_of_the_node_under_four_clients_loses_and_repeats_nothing", kill_node),
     ("kill_9_over_budgets_keys_and_stops_forgets_nothing_and_spends_nothing_twice", kill_state::kill_state),
@@ -47,6 +49,7 @@ const TESTS: [(&str, fn()); 14] = [
     ("a_state_path_that_is_too_long_for_a_socket_is_refused", long_path),
     ("a_client_without_the_right_secret_is_not_let_in", wrong_secret),
     ("a_server_that_dies_in_the_middle_of_a_call_makes_a_write_unknown", server_dies),
+    ("values_are_erased_and_proofs_stay", erase::erase),
     ("the_scenario_prints_byte_for_byte", scenario),
     ("the_cases_hold_through_placet_mcp", cases),
     ("init_writes_what_serves_and_nothing_that_a_server_made_up", init),
@@ -449,6 +452,11 @@ fn second_node() {
     let home = Home::new();
     assert_eq!(home.run(&["call", "spy/read_it", "{\"token\":\"one\"}"]).0, 0);
     let pid = home.node().unwrap();
+    let told = fs::read_to_string(home.state().join("node.log")).unwrap();
+    assert!(
+        told.contains("store lost") && told.contains("delete "),
+        "what is lost how is told at the start: {told}"
+    );
     let (exit, said) = home.run(&["node", "run"]);
     assert_eq!(exit, 7);
     assert!(said.contains(&format!("in use by process {pid}")), "{said}");

@@ -817,7 +817,7 @@ async fn mending_hands_back_only_what_was_never_sent() {
     stranger(directory.path())
         .execute_batch(
             "INSERT INTO intents SELECT x'000000000000000000000004', action, level, session, at, arguments,
-             ending, agent, client, run, digest, joined FROM intents LIMIT 1",
+             ending, agent, client, run, digest, joined, salt FROM intents LIMIT 1",
         )
         .unwrap();
     let never_sent = store.mend().await.unwrap();
@@ -1153,12 +1153,13 @@ fn fixture(format: u32) -> tempfile::TempDir {
     directory
 }
 
-/// An intent as format 1 kept it: it knew neither who proposed it nor its digest.
+/// An intent as format 1 kept it: it knew neither who proposed it nor its digest, and had no salt.
 fn of_format_1(call: u64, seconds: u64) -> Intent {
     Intent {
         agent: "unknown".parse().unwrap(),
         client: "unknown".parse().unwrap(),
         digest: Digest([0; 32]),
+        salt: None,
         ..intent(call, seconds).intent.unwrap()
     }
 }

@@ -128,6 +128,20 @@ pub fn accept_overrun(account: Account, by: &str, reason: &str, now: Now) -> Cha
     Changes { reopen: Some(account), records: vec![record], ..Changes::default() }
 }
 
+/// What is recorded of a person's word that values are erased of calls that are over and were allowed before
+/// `before`. How many they are the store adds, in the transaction that erases them.
+pub fn erase(before: Timestamp, by: &str, reason: &str, now: Now) -> Record {
+    Record::new(
+        Kind::Erase,
+        now.wall,
+        [
+            ("before", Json::from(before.to_string())),
+            ("by", Json::from(words(by))),
+            ("reason", Json::from(words(reason))),
+        ],
+    )
+}
+
 /// Somebody's words, as far as a record takes them.
 pub(super) fn words(text: &str) -> String {
     first_of(text, limits::WORDS_CHARS)

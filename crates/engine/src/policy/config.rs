@@ -17,7 +17,7 @@ pub mod write;
 pub use self::{
     control::{Control, ControlError, Strength},
     pattern::{Pattern, PatternError},
-    read::{Read, read},
+    read::{Read, length, read},
     text::{Part, Text, TextError, TextFault},
     write::{Comments, write},
 };

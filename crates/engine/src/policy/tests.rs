@@ -344,16 +344,6 @@ fn a_question_waits_as_long_as_its_most_impatient_group() {
     }
 }
 
-#[test]
-fn a_guard_with_a_condition_is_not_taken_for_one_that_always_holds() {
-    let when = When::parse("args.amount > 100").unwrap();
-    let conditional = Guard { when: Some(when), line: 14, ..require("delete", &["approval:oncall"]) };
-    let rules = Rules { guards: vec![conditional], ..Rules::default() };
-    let refused = Policy::compile(rules, crm()).unwrap_err();
-    let problem = "the guard on line 14 has a `when`, which is not built yet";
-    assert_eq!(refused, PolicyError::Invalid(vec![problem.to_owned()]));
-}
-
 /// `9223372036854775807 + 1 == 0`, under which Cedar gives up.
 fn overflow() -> Value {
     json!({ "==": {

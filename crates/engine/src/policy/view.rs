@@ -24,7 +24,7 @@ use super::{
     facts::{self, Match, Truth},
     lower::{Effect, Lowered},
     model::{self, bug},
-    when::{Condition, Scope, When},
+    when::{Condition, Scope},
 };
 use crate::{
     decision::DenyReason,
@@ -288,13 +288,18 @@ fn policies(
     matches: &BTreeMap<MatchName, Match>,
 ) -> Result<Vec<Policy>, super::PolicyError> {
     let rule = rule.of_one(action);
-    let main = rule.to_est_where(Some(&condition.body));
-    let mut policies = vec![Policy::from_json(Some(PolicyId::new(&*rule.id)), main).map_err(bug)?];
     let asks = |name: &MatchName| {
         let first = matches.get(name).and_then(|found| found.path.names().into_iter().next());
-        first.is_some_and(|first| rule.when.as_ref().is_some_and(|when: &Arc<When>| when.asks_for(&first)))
+        first.is_some_and(|first| rule.when.as_ref().is_some_and(|when| when.asks_for(&first)))
     };
-    let absent = condition.matches.iter().filter(|name| !asks(name)).map(absent);
+    let absent = condition.matches.iter().filter(|name| !asks(name)).map(absent).reduce(either);
+    // Of a fact that is absent neither it nor its contrary is said.
+    let body = match &absent {
+        Some(absent) => both(not(absent.clone()), condition.body.clone()),
+        None => condition.body.clone(),
+    };
+    let main = rule.to_est_where(Some(&body));
+    let mut policies = vec![Policy::from_json(Some(PolicyId::new(&*rule.id)), main).map_err(bug)?];
     if let Some(missing) = condition.missing.iter().cloned().chain(absent).reduce(either) {
         let id = missing_id(&rule.id);
         let rule = Lowered { id: id.clone(), effect: Effect::Missing, ..rule };
@@ -314,6 +319,14 @@ fn absent(name: &MatchName) -> Value {
 
 fn either(left: Value, right: Value) -> Value {
     json!({ "||": { "left": left, "right": right } })
+}
+
+fn both(left: Value, right: Value) -> Value {
+    json!({ "&&": { "left": left, "right": right } })
+}
+
+fn not(value: Value) -> Value {
+    json!({ "!": { "arg": value } })
 }
 
 /// Whether a value has members that its record does not declare.

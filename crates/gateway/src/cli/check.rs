@@ -1,4 +1,5 @@
-//! `placet check`: reads a configuration file as a node would, offline, and says everything that is wrong.
+//! `placet check`: reads a configuration file as a node would, offline, and says everything that is wrong; then what
+//! each agent may do, and what holds when a part of the node is lost.
 
 use std::io::Write as _;
 
@@ -6,7 +7,10 @@ use clap::Args;
 use placet_engine::policy::Judged;
 
 use super::{Exit, PlaceArguments, complain, say};
-use crate::config::{self, LoadError};
+use crate::{
+    config::{self, LoadError},
+    fail_modes,
+};
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
@@ -49,6 +53,12 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             if !say(line.trim_end()) {
                 return Exit::Done;
             }
+        }
+    }
+    // What a file has no say in, and what it has said of durability, belongs to what it means.
+    for line in [String::new()].into_iter().chain(fail_modes::table(loaded.config.durability)) {
+        if !say(&line) {
+            return Exit::Done;
         }
     }
     Exit::Done

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use placet_engine::{json::Json, limits, policy::config::read::length};
+use placet_engine::{json::Json, limits, policy::config::length};
 
 use super::{Exit, PlaceArguments, complain, orders, say};
 

@@ -1,5 +1,7 @@
-//! What people do at the gate: stop and resume, say what became of a call, end a session, and what is done when
-//! the store has failed and works again.
+//! What people do at the gate: stop and resume, say what became of a call, end a session, have values erased, and
+//! what is done when the store has failed and works again.
+
+use std::time::Duration;
 
 use placet_engine::{
     budget::Account,
@@ -10,10 +12,17 @@ use placet_engine::{
     session::SessionKey,
     state::Needs,
     stop::{Leaves, Scope, Stop},
+    time::Timestamp,
 };
-use placet_store::{Store, StoreError};
+use placet_store::{
+    Store, StoreError,
+    sqlite::{Erased, Erasure, Sqlite},
+};
 
 use super::{AfterStop, Gate, MEND_PAUSE, Out};
+
+/// How long it is erased before whoever asked is told how far it has come.
+const ERASE_TURN: Duration = Duration::from_secs(1);
 
 /// What a stop came to.
 #[derive(Debug)]
@@ -227,6 +236,36 @@ impl<S: Store> Gate<S> {
         );
         drop(self.note(record).await);
         drop(self.follow().await);
+    }
+}
+
+impl Gate<Sqlite> {
+    /// Erases what is kept beside the records of calls that are over and were allowed longer ago than `older`: from
+    /// after the call `from`, for a second or so. Where the last batch ended is `next`; the rest is for another time.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if it is not certain that it was done; asking again is safe.
+    pub async fn erase(
+        &self,
+        older: Duration,
+        from: Option<CallId>,
+        by: &str,
+        reason: &str,
+    ) -> Result<Erased, StoreError> {
+        let began = self.clock.now();
+        let before =
+            Timestamp(began.wall.0.saturating_sub(u64::try_from(older.as_micros()).unwrap_or(u64::MAX)));
+        let mut sum = Erased { calls: 0, results: 0, open: 0, next: from, is_folded: false };
+        loop {
+            let now = self.clock.now();
+            let record = decide::erase(before, by, reason, now);
+            let batch = self.store.erase(Erasure { before, after: sum.next, record }).await?;
+            sum = Erased { calls: sum.calls + batch.calls, results: sum.results + batch.results, ..batch };
+            if sum.next.is_none() || now.boot.since(began.boot) >= ERASE_TURN {
+                return Ok(sum);
+            }
+        }
     }
 }
 

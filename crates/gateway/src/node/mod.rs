@@ -42,6 +42,7 @@ use tokio::{
 use crate::{
     clock::{Clock, Guarded, SystemClock},
     config::{self, Loaded},
+    fail_modes,
     gate::Gate,
     latch::Latch,
     mcp::catalog::Book,
@@ -113,7 +114,8 @@ pub async fn serve(places: Places, ready: impl FnOnce()) -> Result<(), NodeError
     let clock: Arc<dyn Clock> = Arc::new(Guarded::new(SystemClock, opened.store.epoch().calendar));
     let sealer =
         Sealer::start(&places.state, Arc::clone(&clock), Arc::clone(&log)).map_err(|error| system(&error))?;
-    for line in config::told_at_start(&config) {
+    let told = config::told_at_start(&config).into_iter().chain(fail_modes::table(config.durability));
+    for line in told {
         log(&line);
     }
     let latch = Latch::new(places.stop_files().map_err(|error| system(&error))?);

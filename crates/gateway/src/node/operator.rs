@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// How long either side may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The thread that takes people's commands.
 pub(super) struct Desk {
@@ -123,6 +123,11 @@ async fn obey(node: &Arc<Node>, command: &Json) -> Object {
         },
         "end_session" => end_session(node, command, by).await,
         "reopen" => reopen(node, command, by, reason).await,
+        "erase" => erase(node, command, by, reason).await,
+        "rebuild" => match node.gate.store().rebuild().await {
+            Ok(is_folded) => with_more(done(), [("folded", Json::from(is_folded))]),
+            Err(error) => failed(&error.to_string()),
+        },
         "end" => {
             node.ending.send_replace(true);
             done()
@@ -227,6 +232,38 @@ async fn reopen(node: &Arc<Node>, command: &Json, by: &str, reason: &str) -> Obj
     }
 }
 
+async fn erase(node: &Arc<Node>, command: &Json, by: &str, reason: &str) -> Object {
+    let seconds = command.get("older").and_then(Json::as_i64).and_then(|older| u64::try_from(older).ok());
+    let Some(seconds) = seconds else {
+        return failed("say in seconds how long ago a call must have been allowed");
+    };
+    let from = match command.get("from").map(|from| from.as_str().and_then(CallId::parse)) {
+        Some(None) => return failed("a call's id is `d_` and 20 characters"),
+        Some(Some(call)) => Some(call),
+        None => None,
+    };
+    let erased = match node.gate.erase(Duration::from_secs(seconds), from, by, reason).await {
+        Ok(erased) => erased,
+        Err(error) => return failed(&error.to_string()),
+    };
+    let count = |count: u64| Json::from(i64::try_from(count).unwrap_or(i64::MAX));
+    let answer = [
+        ("calls", count(erased.calls)),
+        ("results", count(erased.results)),
+        ("open", count(erased.open)),
+        ("next", erased.next.map_or(Json::Null, |call| Json::from(call.to_string()))),
+        ("folded", Json::from(erased.is_folded)),
+    ];
+    with_more(done(), answer)
+}
+
+fn with_more<const N: usize>(mut answer: Object, more: [(&str, Json); N]) -> Object {
+    for (key, value) in more {
+        answer.insert(key, value);
+    }
+    answer
+}
+
 async fn status(node: &Arc<Node>) -> Object {
     let stopped = match node.gate.standing().await {
         Ok(Some(stop)) => Json::from(format!("{} ({})", stop.reason, stop.by)),
@@ -310,8 +347,17 @@ pub fn tell(socket: &Path, command: &str, by: &str, reason: &str) -> std::io::Re
 ///
 /// As [`tell`].
 pub fn order(socket: &Path, command: Object) -> std::io::Result<Json> {
+    order_within(socket, command, PATIENCE)
+}
+
+/// The same, where the answer may take as long as `patience`.
+///
+/// # Errors
+///
+/// As [`tell`].
+pub fn order_within(socket: &Path, command: Object, patience: Duration) -> std::io::Result<Json> {
     let mut stream = Blocking::connect(socket)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let frame = Frame { kind: Kind::Command, seq: 0, payload: Json::Object(command).compact().into_bytes() };
     stream.write_all(&frame.encode())?;

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use placet_engine::{
-    call::Digest,
+    call::{CallId, Digest},
     once::{Claimed, Kept, Progress},
     state::{Fate, Intent},
     time::Timestamp,
@@ -97,6 +97,17 @@ impl Keys {
         }
     }
 
+    /// Lets go of the results of these calls; that they are done stays known.
+    pub(crate) fn forget_results_of(&mut self, calls: &[CallId]) {
+        let calls: HashSet<_> = calls.iter().collect();
+        for claimed in self.known.values_mut().filter(|claimed| calls.contains(&claimed.call)) {
+            if let Progress::Done(kept) = &mut claimed.progress {
+                self.result_bytes = self.result_bytes.saturating_sub(bytes(kept));
+                *kept = Kept::TooLarge;
+            }
+        }
+    }
+
     fn forget_result(&mut self, claimed: Option<&Claimed>) {
         if let Some(Progress::Done(kept)) = claimed.map(|claimed| &claimed.progress) {
             self.result_bytes = self.result_bytes.saturating_sub(bytes(kept));
@@ -179,7 +190,6 @@ fn bytes(kept: &Kept) -> usize {
 #[cfg(test)]
 mod tests {
     use placet_engine::{
-        call::CallId,
         level::Level,
         once::{Claim, ClaimKind},
         session::SessionId,
@@ -210,6 +220,7 @@ mod tests {
             session: SessionId(call),
             at: Timestamp(0),
             arguments: String::new(),
+            salt: None,
             digest: key(n),
             joined: false,
             holds: Vec::new(),

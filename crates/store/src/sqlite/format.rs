@@ -19,7 +19,7 @@ const MIGRATIONS: [&str; 1] = [include_str!("migrations/2.sql")];
 /// How long a lock of another program's connection is waited for. The directory is ours, but a person may look
 /// into the database with SQLite's own shell, or a backup may copy it: such locks last for moments and are no
 /// reason to stop. One that lasts is: whoever waits for a decision would wait with us.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// Opens the database and makes or brings forward its tables.
 pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {

@@ -9,6 +9,7 @@
 //! Start at [`Sqlite::open`]. [`Reader`] looks at the records without disturbing the node that owns them.
 
 mod backup;
+mod erase;
 mod format;
 mod reader;
 mod rows;
@@ -39,6 +40,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
 pub use backup::{BackupError, restore};
+pub use erase::{Erased, Erasure};
 pub use reader::{Call, Entry, Reader, Spending};
 
 use crate::{Store, StoreError, mirror::Mirror};

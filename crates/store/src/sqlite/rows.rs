@@ -19,7 +19,7 @@ use placet_engine::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::writer::Write;
+use super::writer::{Line, Write};
 use crate::mirror::{Mirror, OpenCall, Running};
 
 /// Sessions read at a start, the latest. A host that names each of its runs leaves many that nobody continues.
@@ -110,16 +110,19 @@ pub(super) fn write(connection: &Connection, write: &Write) -> rusqlite::Result<
     if changes.settle_epoch {
         connection.execute("UPDATE epoch SET restored_at = 0", [])?;
     }
-    for line in lines {
-        connection
-            .prepare_cached("INSERT INTO records (at, kind, call, body) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![
-                micros(line.at),
-                line.kind.as_str(),
-                line.call.as_ref().map(CallId::as_bytes),
-                line.text,
-            ])?;
-    }
+    lines.iter().try_for_each(|line| write_line(connection, line))
+}
+
+/// Writes one record behind all others.
+pub(super) fn write_line(connection: &Connection, line: &Line) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO records (at, kind, call, body) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![
+            micros(line.at),
+            line.kind.as_str(),
+            line.call.as_ref().map(CallId::as_bytes),
+            line.text,
+        ])?;
     Ok(())
 }
 
@@ -127,8 +130,9 @@ fn write_intent(connection: &Connection, intent: &Intent) -> rusqlite::Result<()
     connection
         .prepare_cached(
             // A call whose permit lapsed before anything was sent may be allowed again, by another policy too.
-            "INSERT INTO intents (call, action, level, session, at, arguments, agent, client, run, digest, joined)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+            "INSERT INTO intents (call, action, level, session, at, arguments, agent, client, run, digest, joined,
+                                  salt)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
              ON CONFLICT (call) DO UPDATE SET at = excluded.at, session = excluded.session, ending = NULL,
              level = excluded.level, joined = excluded.joined",
         )?
@@ -144,6 +148,7 @@ fn write_intent(connection: &Connection, intent: &Intent) -> rusqlite::Result<()
             intent.run.as_deref().unwrap_or(""),
             intent.digest.0,
             intent.joined,
+            intent.salt,
         ])?;
     for hold in &intent.holds {
         let account = &hold.account;
@@ -398,7 +403,7 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<(Mirror, Vec<Int
     Ok((mirror, left_open))
 }
 
-const INTENTS: &str = "SELECT call, action, level, session, at, arguments, agent, client, run, digest, joined, ending FROM intents";
+const INTENTS: &str = "SELECT call, action, level, session, at, arguments, agent, client, run, digest, joined, ending, salt FROM intents";
 
 const KEYS: &str = "SELECT key, fingerprint, kind, until, call, agent, client, state, result FROM keys";
 
@@ -620,6 +625,7 @@ fn read_intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
         client: row.get::<_, String>(7)?.parse().map_err(|_| unreadable(7))?,
         run: (!run.is_empty()).then(|| run.into()),
         digest: Digest(row.get(9)?),
+        salt: row.get(12)?,
         joined: row.get(10)?,
         holds: Vec::new(),
         claim: None,

@@ -53,7 +53,9 @@ CREATE TABLE intents (
   client    TEXT NOT NULL DEFAULT 'unknown',
   run       TEXT NOT NULL DEFAULT '',
   digest    BLOB NOT NULL DEFAULT x'0000000000000000000000000000000000000000000000000000000000000000',
-  joined    INTEGER NOT NULL DEFAULT 0
+  joined    INTEGER NOT NULL DEFAULT 0,
+  -- With what the intent's record commits to the arguments; erased with them.
+  salt      BLOB CHECK (length(salt) = 16)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX intents_open ON intents (at) WHERE ending IS NULL OR ending = 'unknown';
 
@@ -115,6 +117,7 @@ CREATE TABLE keys (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX keys_open ON keys (call) WHERE state <> 'done';
 CREATE INDEX keys_done ON keys (until) WHERE state = 'done';
+CREATE INDEX keys_kept ON keys (call) WHERE result IS NOT NULL;
 
 -- The ledger's entries in commit order, before they are sealed.
 CREATE TABLE records (

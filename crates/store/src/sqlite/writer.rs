@@ -26,7 +26,12 @@ use placet_engine::{
 use rusqlite::{Connection, ErrorCode, config::DbConfig};
 use tokio::sync::oneshot;
 
-use super::{Health, format, rows, space::Space};
+use super::{
+    Health,
+    erase::{self, Erased, Erasure},
+    format, rows,
+    space::Space,
+};
 use crate::mirror::Mirror;
 
 /// Commits joined in one transaction.
@@ -47,6 +52,10 @@ const CHECKPOINT_EVERY: usize = 4_096;
 pub(super) enum Job {
     /// Changes on their way to disk.
     Write(Box<Write>),
+    /// Erase what is kept beside records.
+    Erase(Box<Erase>),
+    /// Write the database anew, so that nothing stands between its rows.
+    Rebuild(oneshot::Sender<Result<bool, String>>),
     /// Open the database afresh, if it can be trusted.
     Mend(oneshot::Sender<Result<Mended, String>>),
 }
@@ -60,6 +69,13 @@ pub(super) struct Write {
     /// Their records, which are no longer in them.
     pub(super) lines: Vec<Line>,
     pub(super) done: Option<oneshot::Sender<Result<(), String>>>,
+}
+
+/// What is to be erased, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Erase {
+    pub(super) erasure: Erasure,
+    pub(super) done: oneshot::Sender<Result<(Erased, Vec<CallId>), String>>,
 }
 
 /// A record on its way to disk.
@@ -152,12 +168,12 @@ impl Writer {
             };
             let mut group = Vec::new();
             let mut next = Some(first);
-            let mut mend = None;
+            let mut after = None;
             while let Some(job) = next {
                 match job {
                     Job::Write(write) => group.push(*write),
-                    Job::Mend(done) => {
-                        mend = Some(done);
+                    other @ (Job::Erase(_) | Job::Rebuild(_) | Job::Mend(_)) => {
+                        after = Some(other);
                         break;
                     }
                 }
@@ -170,9 +186,13 @@ impl Writer {
                     self.look_for_space();
                 }
             }
-            if let Some(done) = mend {
+            match after {
                 // Whoever asked may be gone; then the store stays as it is, spoilt, until somebody asks again.
-                drop(done.send(self.mend()));
+                Some(Job::Mend(done)) => drop(done.send(self.mend())),
+                // Nor does it matter here: what is erased is recorded.
+                Some(Job::Erase(erase)) => drop(erase.done.send(self.erase(&erase.erasure))),
+                Some(Job::Rebuild(done)) => drop(done.send(self.rebuild())),
+                Some(Job::Write(_)) | None => {}
             }
             if self.since_checkpoint >= CHECKPOINT_EVERY && self.health.is_sound() {
                 self.checkpoint();
@@ -250,6 +270,33 @@ impl Writer {
             Flush::System => self.unflushed.or_else(|| Some(Instant::now())),
         };
         Ok(())
+    }
+
+    /// Erases a batch; after the last one, nothing of it stays in the log either.
+    fn erase(&mut self, erasure: &Erasure) -> Result<(Erased, Vec<CallId>), String> {
+        if let Some(why) = self.health.why() {
+            return Err(why);
+        }
+        let erased = self.set(Flush::Disk).and_then(|()| erase::erase(&mut self.connection, erasure));
+        let (mut erased, calls) = erased.map_err(|error| self.fail("erasing in it", &error))?;
+        self.has_flushed();
+        self.since_checkpoint += 1;
+        if erased.next.is_none() {
+            let folded = erase::fold(&self.connection, format::BUSY);
+            erased.is_folded = folded.map_err(|error| self.fail("folding its log back", &error))?;
+        }
+        Ok((erased, calls))
+    }
+
+    /// Writes the database anew; whether the log could be cut after it.
+    fn rebuild(&mut self) -> Result<bool, String> {
+        if let Some(why) = self.health.why() {
+            return Err(why);
+        }
+        let rebuilt = self.set(Flush::Disk).and_then(|()| erase::rebuild(&self.connection, format::BUSY));
+        let is_folded = rebuilt.map_err(|error| self.fail("writing it anew", &error))?;
+        self.has_flushed();
+        Ok(is_folded)
     }
 
     /// From here on a commit is flushed, or only handed to the system.

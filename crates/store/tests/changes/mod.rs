@@ -70,6 +70,7 @@ pub(crate) fn intent(call: u64, seconds: u64) -> Changes {
         session: SessionId(id(7)),
         at: at(seconds),
         arguments: format!(r#"{{"n":{call},"text":"é\u0000"}}"#),
+        salt: Some([u8::try_from(call % 251).unwrap(); 16]),
         digest: Digest([u8::try_from(call % 251).unwrap(); 32]),
         joined: false,
         holds: Vec::new(),

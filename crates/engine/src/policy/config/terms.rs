@@ -291,6 +291,28 @@ pub struct Durability {
     pub delete: Flush,
 }
 
+impl Durability {
+    /// How the intent of a call must be kept before it runs; none: it may wait in the queue. A read is free if it
+    /// holds no budget and takes no key.
+    ///
+    /// ```
+    /// use placet_engine::{level::Level, policy::config::terms::{Durability, Flush}};
+    /// let usual = Durability::default();
+    /// assert_eq!(usual.before(Level::Read, true), None);
+    /// // Whatever holds something is on disk first.
+    /// assert_eq!(usual.before(Level::Read, false), Some(Flush::Disk));
+    /// assert_eq!(usual.before(Level::Write, true), Some(Flush::Disk));
+    /// ```
+    pub const fn before(self, level: Level, is_free: bool) -> Option<Flush> {
+        match level {
+            Level::Read if is_free && !self.reads_wait => None,
+            Level::Read | Level::Write => Some(self.write),
+            Level::Execute => Some(self.execute),
+            Level::Delete => Some(self.delete),
+        }
+    }
+}
+
 impl fmt::Display for BudgetScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fn one(f: &mut fmt::Formatter<'_>, kind: &str, name: Option<&dyn fmt::Display>) -> fmt::Result {

@@ -1,6 +1,8 @@
 //! `placet audit`: the records, as they stand in the store, and the ledger that proves them. Works beside a
-//! running node; `verify` and `check-proof` work without one, on anybody's machine.
+//! running node; `verify` and `check-proof` work without one, on anybody's machine, and `erase` is the node's to do.
 
+mod erase;
+mod openings;
 mod prove;
 mod query;
 mod verify;
@@ -10,10 +12,12 @@ use clap::{Args, Subcommand};
 use placet_engine::{
     call::CallId,
     json::{Json, Limits, parse},
+    record::Kind,
 };
 use placet_store::sqlite::{Entry, OpenError, Reader};
 
 use super::{Exit, PlaceArguments, complain, say};
+use crate::commitment::{MEMBER, Opening, opening};
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
@@ -58,6 +62,8 @@ enum Command {
     Witness(witness::WitnessArguments),
     /// Ask witnesses to cosign the head of this node's log
     Cosign(witness::CosignArguments),
+    /// Erase arguments, salts and kept results of calls that are over; proofs, keys and budgets stay
+    Erase(erase::EraseArguments),
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
@@ -75,6 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         Command::CheckProof(arguments) => verify::check_proof(arguments),
         Command::Witness(arguments) => witness::run(arguments),
         Command::Cosign(arguments) => witness::cosign(arguments),
+        Command::Erase(arguments) => erase::run(arguments),
     };
     shown.err().unwrap_or(Exit::Done)
 }
@@ -94,15 +101,31 @@ fn show(id: &str, json: bool, place: &PlaceArguments) -> Result<(), Exit> {
         return Err(Exit::Refused);
     }
     print(&entries, json);
-    if let Some(found) = reader.call(call).map_err(|error| unreadable(&error))? {
-        let arguments = parse(found.intent.arguments.as_bytes(), &Limits::EDGE).unwrap_or(Json::Null);
-        say(&if json {
-            format!("{{\"arguments\":{}}}", arguments.compact())
-        } else {
-            format!("       arguments {}", placet_engine::diagnostic::inert(&arguments.spaced()))
-        });
-    }
-    Ok(())
+    let Some(found) = reader.call(call).map_err(|error| unreadable(&error))? else { return Ok(()) };
+    // Of several intents, where a permit lapsed before anything was sent, each must commit to what is kept.
+    let intents = entries.iter().filter_map(|entry| parse(entry.body.as_bytes(), &Limits::EDGE).ok());
+    let intents =
+        intents.filter(|record| record.get("kind").and_then(Json::as_str) == Some(Kind::Intent.as_str()));
+    let openings: Vec<_> = intents.map(|record| opening(&record, &found.intent)).collect();
+    let differs = openings.contains(&Opening::Differs);
+    let word = if found.intent.is_erased() {
+        "erased"
+    } else if differs {
+        "NOT what the record commits to"
+    } else if openings.contains(&Opening::Opens) {
+        "opens the commitment"
+    } else {
+        "recorded without a commitment"
+    };
+    let arguments = parse(found.intent.arguments.as_bytes(), &Limits::EDGE).unwrap_or(Json::Null);
+    say(&if json {
+        format!("{{\"arguments\":{},\"commitment\":\"{word}\"}}", arguments.compact())
+    } else if found.intent.is_erased() {
+        format!("       arguments {word}")
+    } else {
+        format!("       arguments {} ({word})", placet_engine::diagnostic::inert(&arguments.spaced()))
+    });
+    if differs && !found.intent.is_erased() { Err(Exit::Unverified) } else { Ok(()) }
 }
 
 pub(super) fn open(place: &PlaceArguments) -> Result<Reader, Exit> {
@@ -133,7 +156,9 @@ fn readable(body: &str) -> String {
     let text = |value: &Json| value.as_str().map_or_else(|| value.compact(), str::to_owned);
     let first = ["at", "kind", "call"];
     let head = first.iter().filter_map(|key| record.get(key).map(text));
-    let rest = record.iter().filter(|(key, _)| !first.contains(key) && *key != "digest");
+    // Hashes are for programs.
+    let hidden = ["digest", MEMBER];
+    let rest = record.iter().filter(|(key, _)| !first.contains(key) && !hidden.contains(key));
     let rest = rest.map(|(key, value)| format!("{key}={}", text(value)));
     let line = head.chain(rest).collect::<Vec<_>>().join(" ");
     placet_engine::diagnostic::inert(&line).into_owned()

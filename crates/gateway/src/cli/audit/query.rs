@@ -9,11 +9,11 @@ use placet_engine::{
     json::{Json, Limits, Object, parse},
     record::Kind,
 };
-use placet_store::sqlite::{Entry, Reader};
+use placet_store::sqlite::{Entry, OpenError, Reader};
 
 use super::{
     super::{Exit, PlaceArguments, complain},
-    readable, unreadable,
+    openings, readable, unreadable,
 };
 
 /// Records read at once.
@@ -168,6 +168,9 @@ pub(super) struct ExportArguments {
     /// For a program that reads JSON, or for a spreadsheet
     #[arg(long, value_enum)]
     format: Format,
+    /// And what opens the commitments: salt and arguments of each intent, where they are not erased
+    #[arg(long)]
+    with_arguments: bool,
     #[command(flatten)]
     span: Span,
     #[command(flatten)]
@@ -183,29 +186,67 @@ pub(super) fn export(arguments: &ExportArguments) -> Result<(), Exit> {
     let mut open = match arguments.format {
         Format::Jsonl => true,
         // RFC 4180 ends lines with both characters.
-        Format::Csv => write!(out, "seq,{},record\r\n", COLUMNS.join(",")).is_ok(),
+        Format::Csv => {
+            let openings = if arguments.with_arguments { "salt,arguments," } else { "" };
+            write!(out, "seq,{},{openings}record\r\n", COLUMNS.join(",")).is_ok()
+        }
     };
+    let mut unread = None;
     if open {
         each(&reader, |entry, record| {
-            if arguments.span.holds(record) {
-                open = match arguments.format {
-                    Format::Jsonl => writeln!(out, "{}", entry.body).is_ok(),
-                    Format::Csv => write!(out, "{}\r\n", row(entry, record)).is_ok(),
-                };
+            if !arguments.span.holds(record) {
+                return open;
             }
+            let opening = match arguments.with_arguments.then(|| opening(&reader, entry, record)) {
+                Some(Ok(opening)) => Some(opening),
+                Some(Err(error)) => {
+                    unread = Some(error);
+                    return false;
+                }
+                None => None,
+            };
+            open = match arguments.format {
+                Format::Jsonl => writeln!(out, "{}", lines(entry, opening.flatten())).is_ok(),
+                Format::Csv => write!(out, "{}\r\n", row(entry, record, opening)).is_ok(),
+            };
             open
         })?;
     }
     drop(out.flush());
-    Ok(())
+    unread.map_or(Ok(()), |error| Err(unreadable(&error)))
 }
 
-fn row(entry: &Entry, record: &Object) -> String {
+/// What opens the commitment of an intent's record.
+fn opening(reader: &Reader, entry: &Entry, record: &Object) -> Result<Option<(String, String)>, OpenError> {
+    let is_intent = record.get("kind").and_then(Json::as_str) == Some(Kind::Intent.as_str());
+    let Some(call) = entry.call.filter(|_| is_intent) else { return Ok(None) };
+    let kept = reader.call(call)?;
+    Ok(kept.and_then(|kept| openings::shown(record, &kept.intent)))
+}
+
+/// A record as it stands in the ledger, and what opens it on a line of its own below: `arguments` is the text that
+/// was committed to, as it stands.
+fn lines(entry: &Entry, opening: Option<(String, String)>) -> String {
+    match opening {
+        Some((salt, arguments)) => format!(
+            "{}\n{{\"opens\":{},\"salt\":\"{salt}\",\"arguments\":{arguments}}}",
+            entry.body, entry.seq
+        ),
+        None => entry.body.clone(),
+    }
+}
+
+/// A row of the table. `opening` is there if its columns are, whether or not there is anything in them.
+fn row(entry: &Entry, record: &Object, opening: Option<Option<(String, String)>>) -> String {
+    let opening = opening.map(|opening| {
+        let (salt, arguments) = opening.unwrap_or_default();
+        format!("{},{},", cell(&salt), cell(&arguments))
+    });
     let columns = COLUMNS.map(|key| {
         let text = record.get(key).map(|value| value.as_str().map_or_else(|| value.compact(), str::to_owned));
         cell(&text.unwrap_or_default())
     });
-    format!("{},{},{}", entry.seq, columns.join(","), cell(&entry.body))
+    format!("{},{},{}{}", entry.seq, columns.join(","), opening.unwrap_or_default(), cell(&entry.body))
 }
 
 /// One cell. What a spreadsheet would take for a formula gets an apostrophe before it, and what cannot be seen is

@@ -1,17 +1,25 @@
 //! `placet audit verify` and `check-proof`: what an auditor does, with files and a key and no node.
 
-use std::{io::Read as _, path::PathBuf};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
-use placet_engine::diagnostic::inert_lines;
+use placet_engine::diagnostic::{inert, inert_lines};
 use placet_ledger::{
     directory::Directory,
     note::{KeyKind, NOTE_BYTES_MAX, Verifier},
     proof::{PROOF_BYTES_MAX, RecordProof},
     verify::{Asked, verify},
 };
+use placet_store::sqlite::Reader;
 
-use super::super::{Exit, complain, say};
+use super::{
+    super::{Exit, complain, say},
+    openings::Openings,
+    unreadable,
+};
 use crate::signing;
 
 #[derive(Args, Debug)]
@@ -31,7 +39,10 @@ pub(super) struct VerifyArguments {
     /// How many of the witnesses must have cosigned; else all
     #[arg(long, value_name = "N", requires = "witness")]
     quorum: Option<usize>,
-    /// The report as one line of JSON
+    /// The state directory, where it is at hand: are the arguments kept there those that the records commit to
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// The report as one line of JSON, and one more with `--state`
     #[arg(long)]
     json: bool,
 }
@@ -47,10 +58,28 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<(), Exit> {
     }
     let old = arguments.checkpoint.as_ref().map(|path| read(path, NOTE_BYTES_MAX)).transpose()?;
     let asked = Asked { key, old, witnesses, quorum };
-    let report = verify(&Directory::new(&arguments.directory), &asked);
+    let directory = Directory::new(&arguments.directory);
+    let report = verify(&directory, &asked);
     let text = if arguments.json { report.to_json() } else { inert_lines(&report.to_string()).into_owned() };
     say(&text);
-    if report.is_good() { Ok(()) } else { Err(Exit::Unverified) }
+    if !report.is_good() {
+        return Err(Exit::Unverified);
+    }
+    match &arguments.state {
+        Some(state) => arguments_of(state, &directory, report.size.unwrap_or(0), arguments.json),
+        None => Ok(()),
+    }
+}
+
+/// Holds what a state keeps against the records of a log that was found good.
+fn arguments_of(state: &Path, log: &Directory, size: u64, json: bool) -> Result<(), Exit> {
+    let reader = Reader::open(state).map_err(|error| unreadable(&error))?;
+    let openings = Openings::check(log, size, &reader).map_err(|why| {
+        complain(&format!("the arguments could not be checked: {}", inert(&why)), None);
+        Exit::Unavailable
+    })?;
+    say(&if json { openings.to_json() } else { openings.to_string() });
+    if openings.are_good() { Ok(()) } else { Err(Exit::Unverified) }
 }
 
 #[derive(Args, Debug)]

@@ -1,8 +1,8 @@
 //! What the node keeps to: how long sessions last, what is on disk when, and what happens when a part of it
 //! fails.
 //!
-//! That everything which fails denies can be written down already; that something allows cannot, since
-//! nothing does.
+//! That everything which fails denies can be written down; that something allows cannot, since nothing does
+//! (`docs/design/0007-fail-modes.md`).
 //!
 //! Start at [`Reader::session`].
 
@@ -63,8 +63,10 @@ impl<'a> Reader<'a> {
                 let Some(word) = self.text(&level, A_TEXT) else { continue };
                 let finding = match word {
                     "deny" => continue,
-                    "allow" => Finding::error("failing open is not built yet in this version")
-                        .help("write `\"deny\"`, or take it out: whatever fails denies"),
+                    open if open.split(' ').next() == Some("allow") => {
+                        Finding::error("no part of a node fails open, for no level and for no time")
+                            .help("write `\"deny\"`, or take it out; docs/design/0007-fail-modes.md says why")
+                    }
                     other => {
                         let help = self.near(other, ["deny", "allow"].into_iter());
                         Finding::error(format!("unknown word `{other}` for `{}`", level.name))

@@ -113,14 +113,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A length of time as the file and the command line write it: a whole number and one of `s`, `m`, `h` and
-/// `d`.
+/// A length of time as it is written in the file: a whole number and one of `s`, `m`, `h` and `d`.
 ///
 /// ```
-/// # use placet_engine::policy::config::read::length;
-/// # use std::time::Duration;
-/// assert_eq!(length("90m"), Some(Duration::from_secs(5_400)));
-/// assert_eq!(length("1.5h"), None);
+/// use placet_engine::policy::config::length;
+/// assert_eq!(length("7d").map(|week| week.as_secs()), Some(604_800));
+/// assert_eq!(length("a week"), None);
 /// ```
 pub fn length(text: &str) -> Option<Duration> {
     let unit = text.chars().last()?;

@@ -1232,10 +1232,19 @@ storage = { read = "deny" }"#,
         (
             r#"[fail]
 store = { read = "allow" }"#,
-            r#"error: failing open is not built yet in this version
+            r#"error: no part of a node fails open, for no level and for no time
   ╭─[placet.toml:2:19]
 2 │ store = { read = "allow" }
-  ·                   ──┬──  help: write `"deny"`, or take it out: whatever fails denies
+  ·                   ──┬──  help: write `"deny"`, or take it out; docs/design/0007-fail-modes.md says why
+"#,
+        ),
+        (
+            r#"[fail]
+store = { read = "allow 2s" }"#,
+            r#"error: no part of a node fails open, for no level and for no time
+  ╭─[placet.toml:2:19]
+2 │ store = { read = "allow 2s" }
+  ·                   ───┬────  help: write `"deny"`, or take it out; docs/design/0007-fail-modes.md says why
 "#,
         ),
         (

@@ -40,6 +40,7 @@ use crate::{
     state::{Changes, Intent, Known, Needs, Precondition, Step},
     stop::Coordinates,
     time::{Now, Timestamp},
+    tool::Offer,
 };
 use counting::Counted;
 use judging::Ruling;
@@ -283,8 +284,8 @@ impl Engine {
         step.labels = terms.labels.iter().cloned().collect();
         let mut record = Record::of(Kind::Intent, now.wall, call, Some(level))
             .with("session", step.id.to_string())
-            .with("decision", "allow")
-            .with("policies", list(&policies));
+            .with("decision", "allow");
+        record = self.founded(record, known, &policies);
         record = judging::with_observed(record, observed.as_deref());
         if !holds.is_empty() {
             record = record.with("holds", some(&holds, counting::shown));
@@ -376,17 +377,13 @@ impl Engine {
             Precondition::Generations(known.remembered.generations),
             Precondition::NoQuestion(call.digest, now.wall),
         ];
-        changes.records.push(
-            Record::of(Kind::Ask, now.wall, call, Some(level))
-                .with("session", step.id.to_string())
-                .with("decision", "ask")
-                .with(
-                    "controls",
-                    approval.controls.iter().map(|c| Json::from(c.to_string())).collect::<Vec<_>>(),
-                )
-                .with("policies", list(&policies))
-                .with("expires_at", approval.expires_at.to_string()),
-        );
+        let asked: Vec<_> = approval.controls.iter().map(|c| Json::from(c.to_string())).collect();
+        let record = Record::of(Kind::Ask, now.wall, call, Some(level))
+            .with("session", step.id.to_string())
+            .with("decision", "ask")
+            .with("controls", asked)
+            .with("expires_at", approval.expires_at.to_string());
+        changes.records.push(self.founded(record, known, &policies));
         changes.question = Some(approval.clone());
         Verdict { decision: Decision::Ask(ApprovalRequest { approval, waits }), changes }
     }
@@ -396,8 +393,8 @@ impl Engine {
         let step = self.step(call, known, now, Some(level), Status::Planned);
         let record = Record::of(Kind::Plan, now.wall, call, Some(level))
             .with("session", step.id.to_string())
-            .with("decision", "plan")
-            .with("policies", list(&policies));
+            .with("decision", "plan");
+        let record = self.founded(record, known, &policies);
         let mut record = judging::with_observed(record, observed.as_deref());
         if !holds.is_empty() {
             record = record.with("holds", some(&holds, counting::shown));
@@ -454,8 +451,8 @@ impl Engine {
         let record = Record::of(Kind::Refusal, now.wall, call, denial.level)
             .with("session", step.id.to_string())
             .with("decision", "deny")
-            .with("code", denial.reason.code().as_str())
-            .with("policies", list(&denial.policies));
+            .with("code", denial.reason.code().as_str());
+        let record = self.founded(record, known, &denial.policies);
         let record = match &denial.reason {
             DenyReason::BudgetSpent(spent) => record.with("budget", spent.budget.as_str()),
             DenyReason::Stopped(stopped) => record.with("scope", stopped.scope.to_string()),
@@ -494,6 +491,23 @@ impl Engine {
             &mut changes,
         );
         Verdict { decision: Decision::Deny(denial), changes }
+    }
+
+    /// A record with what its decision rests on: the deciding policies and the lines that they come from, the
+    /// digest of all policy, and the shape of the tool as it was accepted.
+    fn founded(&self, record: Record, known: &Known, policies: &[Arc<str>]) -> Record {
+        let lines = policies.iter().take(limits::LISTED).map(|id| self.policy.line(id));
+        let lines: Vec<_> = lines.map(|line| Json::from(i64::try_from(line).unwrap_or(0))).collect();
+        let record = record.with("policies", list(policies)).with("policy", self.policy.digest());
+        let record = if lines.iter().any(|line| *line != Json::from(0)) {
+            record.with("lines", lines)
+        } else {
+            record
+        };
+        match &known.offer {
+            Offer::Accepted(definition) => record.with("shape", definition.shape.to_string()),
+            Offer::Changed | Offer::Unusable(_) | Offer::Misfit(_) | Offer::Absent => record,
+        }
     }
 
     /// The session that a call belongs to: the one that runs, or one that it begins.

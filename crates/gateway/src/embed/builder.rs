@@ -342,14 +342,16 @@ impl Builder {
             if let Some(wrong) = &tool.wrong {
                 return Err(BuildError::Terms(format!("tool `{}`: {wrong}", tool.name)));
             }
+            let definition = Arc::new(definition);
             let entry = policy::Tool {
                 plans: tool.closures.plan.is_some(),
+                definition: Some(Arc::clone(&definition)),
                 ..policy::Tool::from(tool.terms.clone())
             };
             if catalogue.insert(action.clone(), entry).is_some() {
                 return Err(BuildError::Twice(tool.name));
             }
-            definitions.insert(action.clone(), Arc::new(definition));
+            definitions.insert(action.clone(), definition);
             closures.insert(action, tool.closures);
         }
         let mut rules = Rules::default();

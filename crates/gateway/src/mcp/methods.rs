@@ -3,11 +3,15 @@
 //! What is not here is refused. Toward the server goes only what the revisions define, each member of the kind
 //! that it is defined to be: no method is a way to say something else to a server.
 
+use std::sync::{Arc, OnceLock};
+
 use placet_engine::{
     json::{Json, Object},
     level::Level,
     names::{Action, ServerName, ToolName},
     policy::{Catalogue, Tool},
+    schema::Schema,
+    tool::{Definition, Shape},
 };
 
 use super::{Era, wire};
@@ -237,9 +241,27 @@ pub fn action(server: &ServerName, method: &'static str) -> Action {
 pub fn add(server: &ServerName, catalogue: &mut Catalogue) {
     for method in REQUESTS {
         if method.needs == Needs::Read {
-            catalogue.insert(action(server, method.name), Tool::from(Level::Read));
+            let definition = anything().map(Arc::clone);
+            catalogue.insert(action(server, method.name), Tool { definition, ..Tool::from(Level::Read) });
         }
     }
+}
+
+/// The definition of methods that are judged by nothing but policy: no rule reads what they carry.
+pub fn anything() -> Option<&'static Arc<Definition>> {
+    static ANYTHING: OnceLock<Option<Arc<Definition>>> = OnceLock::new();
+    let make = || {
+        let schema = Schema::compile(&Json::Object(Object::from([("type", Json::from("object"))]))).ok()?;
+        let none = Shape([0; 32]);
+        Some(Arc::new(Definition {
+            name: ToolName::of_method("any"),
+            schema,
+            arguments: Arc::default(),
+            shape: none,
+            whole: none,
+        }))
+    };
+    ANYTHING.get_or_init(make).as_ref()
 }
 
 /// What a server may tell the client. Everything else is dropped.

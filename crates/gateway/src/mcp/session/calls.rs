@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     collections::BTreeSet,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -20,9 +20,8 @@ use placet_engine::{
     permit::{Bounds, Durability, Permit},
     policy::config::Integers,
     record::{Kind, Record},
-    schema::Schema,
     state::Ending,
-    tool::{Definition, Offer, Shape as Digest},
+    tool::Offer,
 };
 use placet_store::Store;
 use tokio::time::timeout;
@@ -164,7 +163,7 @@ impl<S: Store> Session<S> {
         meta: Meta,
     ) {
         let readable = self.readable(row, &params);
-        let offer = |_: &Action| match anything() {
+        let offer = |_: &Action| match methods::anything() {
             Some(definition) if readable => Offer::Accepted(Arc::clone(definition)),
             Some(_) | None => Offer::Absent,
         };
@@ -599,23 +598,6 @@ impl<S: Store> Through<'_, S> {
             outcome: Outcome::without_result(Ending::Failed, why),
         }
     }
-}
-
-/// The definition of methods that are judged by nothing but policy.
-fn anything() -> Option<&'static Arc<Definition>> {
-    static ANYTHING: OnceLock<Option<Arc<Definition>>> = OnceLock::new();
-    let make = || {
-        let schema = Schema::compile(&Json::Object(Object::from([("type", Json::from("object"))]))).ok()?;
-        let none = Digest([0; 32]);
-        Some(Arc::new(Definition {
-            name: ToolName::of_method("any"),
-            schema,
-            arguments: Arc::default(),
-            shape: none,
-            whole: none,
-        }))
-    };
-    ANYTHING.get_or_init(make).as_ref()
 }
 
 /// The first integer that programs with doubles would round.

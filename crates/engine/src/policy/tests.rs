@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     config::{At, GuardEffect, GuardScope, Pattern, Scope},
+    when::When,
     *,
 };
 use crate::level::LevelSet;

@@ -1,18 +1,18 @@
-//! The tree of a condition, and its printed form.
+//! The tree of a condition.
 //!
 //! Where something stands is kept for messages and takes no part in equality: the printed form reads back as an
 //! equal tree. A chain of `&&` or of `||` is one node, so that a long one is not a deep one; brackets within
 //! a chain are kept as they were written.
 //!
-//! Start at [`Node`]; how texts are escaped is at [`Quoted`].
+//! Start at [`Node`]; its printed form is in `syntax/print.rs`.
 
-use std::{
-    fmt::{self, Write as _},
-    ops::Range,
-};
+mod print;
 
-use super::{Root, literal::Literal, token::is_bare};
-use crate::{diagnostic::acts, names::MatchName};
+use std::ops::Range;
+
+pub(super) use self::print::{Quoted, Words};
+use super::{Root, literal::Literal};
+use crate::names::MatchName;
 
 /// An expression and its place in the text.
 #[derive(Clone, Debug)]
@@ -288,163 +288,5 @@ impl Node {
         let steps = self.path().map_or(0, |path| path.steps.len());
         let pairs = usize::try_from(chain.next_power_of_two().trailing_zeros()).unwrap_or(usize::MAX);
         below.saturating_add(pairs.max(1)).saturating_add(steps)
-    }
-
-    /// How tightly its own sign binds, from an `if` to a name.
-    fn binding(&self) -> Binding {
-        match &self.expr {
-            Expr::If(_) => Binding::Whole,
-            Expr::Any(_) => Binding::Any,
-            Expr::All(_) => Binding::All,
-            Expr::Compare(..) | Expr::Has(..) | Expr::Like(..) => Binding::Relation,
-            Expr::Not(_) => Binding::Unary,
-            Expr::Number(literal) if literal.is_negative() => Binding::Unary,
-            Expr::Bool(_)
-            | Expr::Number(_)
-            | Expr::Text(_)
-            | Expr::List(_)
-            | Expr::Path(_)
-            | Expr::Match(_)
-            | Expr::Contains(..)
-            | Expr::IsEmpty(_) => Binding::Member,
-        }
-    }
-
-    /// The node where only one that binds at least so tightly may stand.
-    fn bound(&self, least: Binding) -> Bound<'_> {
-        Bound { node: self, least }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Binding {
-    Whole,
-    Any,
-    All,
-    Relation,
-    Unary,
-    Member,
-}
-
-struct Bound<'a> {
-    node: &'a Node,
-    least: Binding,
-}
-
-impl fmt::Display for Bound<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.node.binding() < self.least { write!(f, "({})", self.node) } else { self.node.fmt(f) }
-    }
-}
-
-impl fmt::Display for Node {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let listed = |f: &mut fmt::Formatter<'_>, nodes: &[Node], between: &str, least| {
-            nodes.iter().enumerate().try_for_each(|(at, node)| {
-                f.write_str(if at > 0 { between } else { "" })?;
-                node.bound(least).fmt(f)
-            })
-        };
-        match &self.expr {
-            Expr::Bool(truth) => truth.fmt(f),
-            Expr::Number(literal) => literal.fmt(f),
-            Expr::Text(text) => Quoted(text).fmt(f),
-            Expr::List(items) => {
-                f.write_char('[')?;
-                listed(f, items, ", ", Binding::Whole)?;
-                f.write_char(']')
-            }
-            Expr::Path(path) => path.fmt(f),
-            Expr::Match(name) => {
-                f.write_str("matches")?;
-                write_step(name.as_str(), f)
-            }
-            Expr::Not(node) => write!(f, "!{}", node.bound(Binding::Member)),
-            Expr::All(nodes) => listed(f, nodes, " && ", Binding::Relation),
-            Expr::Any(nodes) => listed(f, nodes, " || ", Binding::All),
-            Expr::If(choice) => write!(f, "if {} then {} else {}", choice.test, choice.yes, choice.no),
-            Expr::Compare(comparison, sides) => {
-                let (left, right) = (sides.0.bound(Binding::Unary), sides.1.bound(Binding::Unary));
-                write!(f, "{left} {} {right}", comparison.as_str())
-            }
-            Expr::Has(path, names) => {
-                write!(f, "{path} has ")?;
-                match names.as_slice() {
-                    [one] if !is_bare(&one.name) => Quoted(&one.name).fmt(f),
-                    names => names.iter().enumerate().try_for_each(|(at, step)| {
-                        f.write_str(if at > 0 { "." } else { "" })?;
-                        f.write_str(&step.name)
-                    }),
-                }
-            }
-            Expr::Like(node, pattern) => write!(f, "{} like {pattern}", node.bound(Binding::Unary)),
-            Expr::Contains(contains, sides) => {
-                write!(f, "{}.{}({})", sides.0.bound(Binding::Member), contains.as_str(), sides.1)
-            }
-            Expr::IsEmpty(node) => write!(f, "{}.isEmpty()", node.bound(Binding::Member)),
-        }
-    }
-}
-
-impl fmt::Display for Path {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.root.as_str())?;
-        self.steps.iter().try_for_each(|step| write_step(&step.name, f))
-    }
-}
-
-/// A place by its words, as a path of a condition is printed.
-pub(super) struct Words<'a>(pub(super) &'a [String]);
-
-impl fmt::Display for Words<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().enumerate().try_for_each(|(at, word)| match at {
-            0 => f.write_str(word),
-            _ => write_step(word, f),
-        })
-    }
-}
-
-fn write_step(name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    if is_bare(name) { write!(f, ".{name}") } else { write!(f, "[{}]", Quoted(name)) }
-}
-
-/// A text between quotes, with Cedar's escapes for all that would not be seen.
-pub(super) struct Quoted<'a>(pub(super) &'a str);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        self.0.chars().try_for_each(|char| write_char(char, f))?;
-        f.write_char('"')
-    }
-}
-
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        for part in &self.0 {
-            match part {
-                Part::Anything => f.write_char('*')?,
-                Part::Text(text) => text.chars().try_for_each(|char| match char {
-                    '*' => f.write_str("\\*"),
-                    char => write_char(char, f),
-                })?,
-            }
-        }
-        f.write_char('"')
-    }
-}
-
-fn write_char(char: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match char {
-        '"' => f.write_str("\\\""),
-        '\\' => f.write_str("\\\\"),
-        '\n' => f.write_str("\\n"),
-        '\r' => f.write_str("\\r"),
-        '\t' => f.write_str("\\t"),
-        '\0' => f.write_str("\\0"),
-        char if acts(char) => write!(f, "\\u{{{:x}}}", u32::from(char)),
-        char => f.write_char(char),
     }
 }

@@ -32,10 +32,9 @@ struct Naive<'a> {
 
 impl Naive<'_> {
     fn truth(&self, node: &Node) -> Result<bool, Absent> {
-        match self.value(node)? {
-            Val::Bool(truth) => Ok(truth),
-            other => panic!("`{node}` is {other:?}"),
-        }
+        let value = self.value(node)?;
+        let Val::Bool(truth) = value else { panic!("`{node}` is {value:?}") };
+        Ok(truth)
     }
 
     fn value(&self, node: &Node) -> Said {
@@ -66,10 +65,11 @@ impl Naive<'_> {
                 })
             }
             Expr::Has(path, names) => Val::Bool(self.has(path, names)?),
-            Expr::Like(of, pattern) => match self.value(of)? {
-                Val::Text(text) => Val::Bool(fits(&text, pattern.parts())),
-                other => panic!("{other:?} is no text"),
-            },
+            Expr::Like(of, pattern) => {
+                let value = self.value(of)?;
+                let Val::Text(text) = value else { panic!("`{of}` is {value:?}") };
+                Val::Bool(fits(&text, pattern.parts()))
+            }
             Expr::Contains(contains, sides) => {
                 let (set, what) = (items(self.value(&sides.0)?), self.value(&sides.1)?);
                 let has = |one: &Val| set.iter().any(|item| same(item, one));
@@ -95,10 +95,10 @@ impl Naive<'_> {
     fn has(&self, path: &Path, names: &[Step]) -> Result<bool, Absent> {
         let mut place = path.words();
         for step in names {
-            let declared = declared(self.root, &place).is_some_and(|kind| match kind {
-                Kind::Record(record) => record.members.contains_key(&step.name),
+            let declared = match declared(self.root, &place) {
+                Some(Kind::Record(record)) => record.members.contains_key(&step.name),
                 other => panic!("{other:?} has no members"),
-            });
+            };
             if !declared {
                 return Ok(false);
             }
@@ -125,9 +125,9 @@ impl Naive<'_> {
 
 fn declared<'a>(root: &'a Record, place: &[String]) -> Option<&'a Kind> {
     let (first, rest) = place.split_first()?;
-    rest.iter().try_fold(&root.members.get(first)?.kind, |kind, word| match kind {
-        Kind::Record(record) => Some(&record.members.get(word)?.kind),
-        other => panic!("{other:?} has no `{word}`"),
+    rest.iter().try_fold(&root.members.get(first)?.kind, |kind, word| {
+        let Kind::Record(record) = kind else { panic!("{kind:?} has no `{word}`") };
+        Some(&record.members.get(word)?.kind)
     })
 }
 
@@ -456,7 +456,7 @@ fn absent_and_unasked(read: &When, naive: &Naive<'_>) -> bool {
     read.node.visit(&mut |node| {
         let Some(path) = node.path() else { return };
         let mut place = path.words();
-        (1..=place.len()).for_each(|length| drop(mentioned.insert(place[..length].to_vec())));
+        mentioned.extend((1..=place.len()).map(|length| place[..length].to_vec()));
         if let Expr::Has(_, names) = &node.expr {
             for step in names {
                 place.push(step.name.clone());

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::{
     config::{At, GuardEffect, GuardScope, Pattern, Scope},
-    when::When,
     *,
 };
 use crate::level::LevelSet;

@@ -200,7 +200,8 @@ impl Reader {
             }
             (Kind::Set(kind), Json::Array(items)) => self.set(kind, items, depth + 1),
             (Kind::Record(record), Json::Object(_)) => self.record(record, value, depth + 1),
-            (Kind::Opaque(why), _) => Err(Why::Opaque(*why).into()),
+            // Only whether it is there is seen.
+            (Kind::Opaque(_), _) => RestrictedExpression::new_record([]).map_err(|_| Why::Bug.into()),
             (
                 Kind::Bool
                 | Kind::Whole
@@ -225,6 +226,9 @@ impl Reader {
         }
         if items.len() > limits::READ_ITEMS {
             return Err(Why::TooLarge(Bound::Items).into());
+        }
+        if let Kind::Opaque(why) = kind {
+            return Err(Why::Opaque(*why).into());
         }
         let mut set = Vec::with_capacity(items.len());
         for (at, item) in items.iter().enumerate() {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::{Kind, Member, Record};
+use super::{Kind, Member, Opaque, Record};
 
 /// The paths that the rules of one action read, each by its names below `args`.
 ///
@@ -23,8 +23,8 @@ use super::{Kind, Member, Record};
 /// let mut reads = Reads::default();
 /// assert!(record.narrowed(&reads).members.is_empty());
 /// reads.insert(vec!["to".to_owned()]);
-/// reads.insert(vec!["any".to_owned()]); // opaque, so it stays out
-/// assert_eq!(record.narrowed(&reads).members.keys().collect::<Vec<_>>(), ["to"]);
+/// reads.insert(vec!["any".to_owned()]); // opaque: only whether it is there is seen
+/// assert_eq!(record.narrowed(&reads).members.keys().collect::<Vec<_>>(), ["any", "to"]);
 /// # Ok::<(), placet_engine::schema::SchemaError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,8 +59,9 @@ impl FromIterator<Vec<String>> for Reads {
 }
 
 impl Record {
-    /// Only the members that `reads` names, with those around them. What is opaque stays out, and so does a path
-    /// that [leads nowhere](Record::at).
+    /// Only the members that `reads` names, with those around them. Of what is opaque, or is declared by nobody
+    /// where anything may stand, only the presence is seen: such a member is [`Kind::Opaque`] here too. A path
+    /// that leads nowhere stays out.
     #[must_use]
     pub fn narrowed(&self, reads: &Reads) -> Self {
         self.of_paths(&reads.paths().collect::<Vec<_>>())
@@ -75,11 +76,16 @@ impl Record {
             below.entry(name).or_default().push(rest);
         }
         let members = below.into_iter().filter_map(|(name, paths)| {
-            let Member { kind, required } = self.members.get(name)?;
+            let ends_here = paths.iter().any(|path| path.is_empty());
+            let Some(Member { kind, required }) = self.members.get(name) else {
+                let anything = Member { kind: Kind::Opaque(Opaque::Untyped), required: false };
+                return (self.open && ends_here).then(|| (name.clone(), anything));
+            };
             let kind = match kind {
                 Kind::Record(record) => Kind::Record(record.of_paths(&paths)),
+                Kind::Opaque(why) if ends_here => Kind::Opaque(*why),
                 // Nothing inside has a name, so a path that goes on reads nothing.
-                kind if paths.iter().any(|path| path.is_empty()) => kind.readable()?,
+                kind if ends_here => kind.readable()?,
                 Kind::Bool
                 | Kind::Whole
                 | Kind::Decimal
@@ -101,7 +107,8 @@ impl Record {
         Self { members: members.collect(), open: self.open }
     }
 
-    /// Its type, as Cedar's JSON schemas write it. Opaque members are left out.
+    /// Its type, as Cedar's JSON schemas write it. An opaque member is an object without members: it can be asked
+    /// whether it is there, and nothing else.
     pub fn cedar_type(&self) -> Value {
         Value::Object(self.cedar_map())
     }
@@ -141,13 +148,15 @@ impl Kind {
                 decimal
             }
             Kind::Text => plain("String"),
+            // Items of which only is known that they are there would all be one.
+            Kind::Set(items) if matches!(**items, Kind::Opaque(_)) => return None,
             Kind::Set(items) => {
                 let mut set = plain("Set");
                 set.insert("element".to_owned(), Value::Object(items.cedar_type()?));
                 set
             }
             Kind::Record(record) => record.cedar_map(),
-            Kind::Opaque(_) => return None,
+            Kind::Opaque(_) => Record::default().cedar_map(),
         })
     }
 }

@@ -188,6 +188,47 @@ fn a_tool_that_is_first_seen_with_a_shape_over_which_a_rule_means_nothing_is_not
 }
 
 #[test]
+fn of_what_no_rule_can_read_a_rule_can_ask_whether_it_is_there() {
+    let asked = |text| compiled(vec![when(forbid(REFUND, "no"), text)]).unwrap();
+    for (text, arguments, want) in [
+        ("args has more", r#"{"id":"1","amount":5,"more":{"x":[1]}}"#, "no"),
+        ("args has more", r#"{"id":"1","amount":5,"more":{}}"#, "no"),
+        ("args has more", r#"{"id":"1","amount":5}"#, "allow"),
+        ("args has more && !matches.internal", r#"{"id":"1","amount":5,"more":{}}"#, "fact_missing"),
+    ] {
+        assert_eq!(word(&judged(&asked(text), arguments)), want, "{text} of {arguments}");
+    }
+    // A tool that takes anything: its argument is nobody's word but the match's.
+    let open = definition("any", r#"{"type":"object"}"#);
+    let tool = Tool { definition: Some(Arc::clone(&open)), ..Tool::from(Level::Write) };
+    let guard = when(forbid("crm/any", "not outside"), "args has to && !matches.internal");
+    let agents = [(agent("bot"), remit(&[Level::Write]))].into();
+    let rules = Rules { agents, guards: vec![guard], matches: facts(), ..Rules::default() };
+    let policy = Policy::compile(rules, [(action("crm/any"), tool)].into()).unwrap();
+    for (arguments, want) in [
+        ("{}", "allow"),
+        (r#"{"to":null}"#, "allow"),
+        (r#"{"to":["a@corp.example"]}"#, "allow"),
+        (r#"{"to":["a@evil.example"]}"#, "not outside"),
+        (r#"{"to":7}"#, "fact_error"),
+    ] {
+        let arguments = parse(arguments.as_bytes(), &Limits::EDGE).unwrap();
+        let labels = BTreeSet::new();
+        let seen = Seen {
+            definition: &open,
+            arguments: &arguments,
+            dry_run: false,
+            now: Timestamp(0),
+            steps: 1,
+            labels: &labels,
+            cost: &|_| Ok(Amount::default()),
+        };
+        let judged = policy.judge_call(&agent("bot"), &action("crm/any"), &seen);
+        assert_eq!(word(&judged), want, "{arguments}");
+    }
+}
+
+#[test]
 fn a_guard_of_another_team_reads_nothing_of_this_agents_calls() {
     let helpdesk = Some(Scope::Team("helpdesk".parse().unwrap()));
     let guard = Guard { applies_to: helpdesk, ..when(forbid(REFUND, "no"), "args.amount > 5") };

@@ -405,9 +405,9 @@ fn only_what_is_read_is_left() {
         (vec![vec!["b"]], "{b?: {c: Text, d?: Whole}, ..}"),
         (vec![vec!["b"], vec!["b", "c"]], "{b?: {c: Text, d?: Whole}, ..}"),
         (vec![vec!["b", "d"], vec!["b", "c"], vec!["l"]], "{b?: {c: Text, d?: Whole}, l?: Set<Text>, ..}"),
-        (vec![vec!["b", "e"]], "{b?: {}, ..}"),
-        (vec![vec!["any"]], "{..}"),
-        (vec![vec!["nowhere"], vec!["a", "x"], vec!["l", "0"]], "{..}"),
+        (vec![vec!["b", "e"]], "{b?: {e?: Untyped}, ..}"),
+        (vec![vec!["any"]], "{any?: Untyped, ..}"),
+        (vec![vec!["nowhere"], vec!["a", "x"], vec!["l", "0"]], "{nowhere?: Untyped, ..}"),
         (vec![vec![]], "{a?: Text, b?: {c: Text, d?: Whole}, l?: Set<Text>, ..}"),
     ] {
         let reads = reads.iter().map(|names| path(names)).collect();
@@ -439,6 +439,7 @@ fn the_cedar_type_says_what_the_record_does() {
         "d": { "type": "Long", "required": true },
         "e": { "type": "Set", "element": { "type": "String" }, "required": true },
         "f": { "type": "Record", "attributes": {}, "required": false },
+        "g": { "type": "Record", "attributes": {}, "required": true },
     } });
     assert_eq!(record.cedar_type(), want);
     cedar_schema(&record);

@@ -126,8 +126,8 @@ fn a_value_of_another_type_is_refused_with_its_place() {
             "`args.a.a[1]` is an object, not a boolean",
         ),
         (
-            Kind::Opaque(Opaque::Union),
-            "1",
+            list(Kind::Opaque(Opaque::Union)),
+            "[1]",
             "`args.a` cannot be read by a rule: the tool's schema lets it be of several types",
         ),
     ] {

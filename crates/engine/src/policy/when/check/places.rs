@@ -20,10 +20,13 @@ use super::{
 };
 use crate::{
     diagnostic::did_you_mean,
-    policy::arguments::{Kind, Member, Record},
+    policy::arguments::{Kind, Member, Opaque, Record},
 };
 
 const A_MATCH: &str = "name a `[match]` over it, and ask `matches.NAME` here";
+
+/// What nobody declares, where anything may stand.
+const ANYTHING: Member = Member { kind: Kind::Opaque(Opaque::Untyped), required: false };
 
 /// The most names that a help lists.
 const LISTED_MAX: usize = 10;
@@ -47,23 +50,22 @@ impl<'a> Checker<'a> {
         let mut record = self.members(kind, &place, &at)?;
         let (mut questions, mut known) = (Vec::new(), Vec::new());
         for (nth, step) in names.iter().enumerate() {
-            let Some(member) = record.members.get(&step.name) else {
-                if record.open {
-                    return self.undeclared(record, &place, step);
-                }
-                return Some(Checked::truth(Typed::Bool(false)));
+            let is_last = nth + 1 == names.len();
+            let member = match record.members.get(&step.name) {
+                Some(member) => member,
+                // Anything may stand there, of which can be asked whether it does.
+                None if record.open && is_last => &ANYTHING,
+                None if record.open => return self.undeclared(record, &place, step),
+                None => return Some(Checked::truth(Typed::Bool(false))),
             };
             place.push(step.name.clone());
-            if let Err(why) = Type::of(&member.kind) {
-                return self.unreadable(&place, why, &step.at);
-            }
             if !member.required {
                 known.push(place.clone());
                 if !self.known.contains(&place) {
                     questions.push(Typed::Has(place.clone(), needs.clone()));
                 }
             }
-            if nth + 1 < names.len() {
+            if !is_last {
                 record = self.members(&member.kind, &place, &step.at)?;
             }
         }

@@ -182,7 +182,7 @@ fn each_mistake_over_a_tool_is_told_with_its_place_and_a_way_on() {
             vec![("street", "`args.address.street` is not declared by this tool", A_MATCH)],
         ),
         (
-            "args.address has street",
+            "args.address has street.number",
             vec![("street", "`args.address.street` is not declared by this tool", A_MATCH)],
         ),
         (
@@ -202,7 +202,7 @@ fn each_mistake_over_a_tool_is_told_with_its_place_and_a_way_on() {
             )],
         ),
         (
-            "args has meta",
+            "args has meta.x",
             vec![(
                 "meta",
                 "`args.meta` is an object that declares no members, so no rule can read it",

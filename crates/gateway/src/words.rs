@@ -59,12 +59,11 @@ pub fn told(denial: &Denial, action: &str, disclose: Disclose) -> Told {
             (reason.code(), format!("`{action}` is not called without {which}, which a rule looks at"))
         }
         reason @ DenyReason::FactError(what) => {
-            (reason.code(), format!("`{action}` is refused, because an argument cannot be judged: {what}"))
+            (reason.code(), format!("`{action}` is refused, for a rule looks at an argument of it: {what}"))
         }
-        reason @ DenyReason::TooLargeToJudge(what) => (
-            reason.code(),
-            format!("`{action}` is refused, because an argument is too large to be judged: {what}"),
-        ),
+        reason @ DenyReason::TooLargeToJudge(what) => {
+            (reason.code(), format!("`{action}` is refused, for a rule looks at an argument of it: {what}"))
+        }
         reason @ DenyReason::Stopped(stopped) => {
             let what = match (&stopped.scope, stopped.leaves) {
                 (Scope::Everything, Leaves::Nothing) => "all calls are stopped",

@@ -10,7 +10,6 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
-        mpsc::{Receiver, RecvTimeoutError},
     },
     time::{Duration, Instant},
 };
@@ -26,11 +25,13 @@ use placet_engine::{
 use rusqlite::{Connection, ErrorCode, config::DbConfig};
 use tokio::sync::oneshot;
 
-use super::{Health, format, rows, space::Space};
-use crate::mirror::Mirror;
-
-/// Commits joined in one transaction.
-const GROUP: usize = 1_024;
+use super::{
+    Health, format,
+    queue::{Queue, Taken},
+    rows,
+    space::Space,
+};
+use crate::mirror::{Mirror, Trail};
 
 /// With nothing to write for this long, the write-ahead log is folded back into the database.
 const IDLE: Duration = Duration::from_millis(200);
@@ -56,10 +57,37 @@ pub(super) enum Job {
 pub(super) struct Write {
     pub(super) changes: Changes,
     /// The session that they are about, as it is after them.
-    pub(super) session: Option<(SessionKey, Session)>,
+    pub(super) session: Option<After>,
     /// Their records, which are no longer in them.
     pub(super) lines: Vec<Line>,
     pub(super) done: Option<oneshot::Sender<Result<(), String>>>,
+}
+
+impl Job {
+    /// Whether it is done at once: somebody waits for it, or it stops something.
+    pub(super) fn is_urgent(&self) -> bool {
+        match self {
+            Job::Write(write) => write.done.is_some() || write.changes.stop.is_some(),
+            Job::Mend(_) => true,
+        }
+    }
+}
+
+/// Lets go of the queue when the writer ends, also if it panics.
+struct Abandons<'a>(&'a Queue);
+
+impl Drop for Abandons<'_> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+/// A session as it is after changes.
+#[derive(Debug)]
+pub(super) struct After {
+    pub(super) key: SessionKey,
+    pub(super) session: Session,
+    pub(super) trail: Trail,
 }
 
 /// A record on its way to disk.
@@ -92,6 +120,7 @@ pub(super) struct Writer {
     pub(super) path: PathBuf,
     pub(super) connection: Connection,
     pub(super) space: Space,
+    queue: Arc<Queue>,
     pub(super) waiting: Arc<AtomicUsize>,
     pub(super) flushed: Arc<AtomicU64>,
     pub(super) health: Arc<Health>,
@@ -110,6 +139,7 @@ impl Writer {
         path: PathBuf,
         connection: Connection,
         space: Space,
+        queue: Arc<Queue>,
         waiting: Arc<AtomicUsize>,
         flushed: Arc<AtomicU64>,
         health: Arc<Health>,
@@ -119,6 +149,7 @@ impl Writer {
             path,
             connection,
             space,
+            queue,
             waiting,
             flushed,
             health,
@@ -131,52 +162,24 @@ impl Writer {
         }
     }
 
-    /// Writes until the store lets go of its end of the queue.
-    pub(super) fn run(mut self, jobs: &Receiver<Job>) {
+    /// Writes until the queue is closed.
+    pub(super) fn run(mut self) {
+        let queue = Arc::clone(&self.queue);
+        // However it ends, nobody waits for it after that.
+        let _abandons = Abandons(&queue);
+        let mut pause = Some(IDLE);
         loop {
-            let pause = if self.unflushed.is_some() { LINGER } else { IDLE };
-            let first = match jobs.recv_timeout(pause) {
-                Ok(job) => job,
-                Err(RecvTimeoutError::Timeout) if self.unflushed.is_some() => {
-                    self.catch_up();
+            match queue.take(pause) {
+                Taken::Jobs(jobs) => self.work_through(jobs),
+                Taken::Nothing if self.unflushed.is_some() => self.catch_up(),
+                Taken::Nothing => {
+                    self.rest();
+                    pause = None;
                     continue;
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    self.rest();
-                    match jobs.recv() {
-                        Ok(job) => job,
-                        Err(_) => break,
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => break,
-            };
-            let mut group = Vec::new();
-            let mut next = Some(first);
-            let mut mend = None;
-            while let Some(job) = next {
-                match job {
-                    Job::Write(write) => group.push(*write),
-                    Job::Mend(done) => {
-                        mend = Some(done);
-                        break;
-                    }
-                }
-                next = if group.len() < GROUP { jobs.try_recv().ok() } else { None };
+                Taken::Closed => break,
             }
-            if !group.is_empty() {
-                self.write(group);
-                // Not only in idle moments: whoever is refused while it is full may ask again and again.
-                if self.health.is_sound() {
-                    self.look_for_space();
-                }
-            }
-            if let Some(done) = mend {
-                // Whoever asked may be gone; then the store stays as it is, spoilt, until somebody asks again.
-                drop(done.send(self.mend()));
-            }
-            if self.since_checkpoint >= CHECKPOINT_EVERY && self.health.is_sound() {
-                self.checkpoint();
-            }
+            pause = Some(if self.unflushed.is_some() { LINGER } else { IDLE });
         }
         if self.health.is_sound() {
             self.rest();
@@ -185,7 +188,28 @@ impl Writer {
         }
     }
 
+    fn work_through(&mut self, jobs: Vec<Job>) {
+        let mut group = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            match job {
+                Job::Write(write) => group.push(*write),
+                Job::Mend(done) => {
+                    self.write(std::mem::take(&mut group));
+                    // Whoever asked may be gone; then the store stays as it is, spoilt, until somebody asks again.
+                    drop(done.send(self.mend()));
+                }
+            }
+        }
+        self.write(group);
+        if self.since_checkpoint >= CHECKPOINT_EVERY && self.health.is_sound() {
+            self.checkpoint();
+        }
+    }
+
     fn write(&mut self, group: Vec<Write>) {
+        if group.is_empty() {
+            return;
+        }
         let written = match self.health.why() {
             Some(why) => Err(why),
             None => self.try_write(&group).map_err(|error| self.fail("writing to it", &error)),
@@ -211,6 +235,10 @@ impl Writer {
             // Nobody waits any more if the caller was cancelled; the changes stand all the same.
             drop(done.send(written.clone()));
         }
+        // Not only in idle moments: whoever is refused while it is full may ask again and again.
+        if self.health.is_sound() {
+            self.look_for_space();
+        }
     }
 
     fn try_write(&mut self, group: &[Write]) -> rusqlite::Result<()> {
@@ -224,14 +252,13 @@ impl Writer {
             self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let mut last = HashMap::new();
         for (at, write) in group.iter().enumerate() {
-            if let Some((key, _)) = &write.session {
-                last.insert(key, at);
+            if let Some(after) = &write.session {
+                last.insert(&after.key, at);
             }
         }
         for (at, write) in group.iter().enumerate() {
-            if let Some((key, session)) = write.session.as_ref().filter(|(key, _)| last.get(key) == Some(&at))
-            {
-                rows::write_session(&transaction, key, session)?;
+            if let Some(after) = write.session.as_ref().filter(|after| last.get(&after.key) == Some(&at)) {
+                rows::write_session(&transaction, after)?;
             }
             rows::write(&transaction, write)?;
             // Some errors end the transaction behind our back; a COMMIT would then report success for nothing.

@@ -10,6 +10,7 @@
 
 mod backup;
 mod format;
+mod log;
 mod queue;
 mod reader;
 mod rows;

@@ -26,7 +26,9 @@ use rusqlite::{Connection, ErrorCode, config::DbConfig};
 use tokio::sync::oneshot;
 
 use super::{
-    Health, format,
+    Health,
+    format,
+    log::{self, Log},
     queue::{Queue, Taken},
     rows,
     space::Space,
@@ -39,9 +41,6 @@ const IDLE: Duration = Duration::from_millis(200);
 /// How long what nobody waits for, and the system has, may wait for a flush. The next commit that somebody waits
 /// for flushes it too; so a caller's outcome does not hold up the caller's next call.
 const LINGER: Duration = Duration::from_millis(20);
-
-/// Commits after which the log is folded back even without an idle moment.
-const CHECKPOINT_EVERY: usize = 4_096;
 
 /// What reaches the writer.
 #[derive(Debug)]
@@ -124,7 +123,7 @@ pub(super) struct Writer {
     pub(super) waiting: Arc<AtomicUsize>,
     pub(super) flushed: Arc<AtomicU64>,
     pub(super) health: Arc<Health>,
-    since_checkpoint: usize,
+    log: Log,
     flush: Flush,
     /// Since when something that is written is not flushed, and how many commits that is.
     unflushed: Option<Instant>,
@@ -144,7 +143,7 @@ impl Writer {
         flushed: Arc<AtomicU64>,
         health: Arc<Health>,
     ) -> Self {
-        let (since_checkpoint, latest) = (0, Timestamp(0));
+        let log = Log::of(&path, space.held());
         Self {
             path,
             connection,
@@ -153,11 +152,11 @@ impl Writer {
             waiting,
             flushed,
             health,
-            since_checkpoint,
+            log,
             flush: Flush::Disk,
             unflushed: None,
             behind: 0,
-            latest,
+            latest: Timestamp(0),
             refused: HashSet::new(),
         }
     }
@@ -201,8 +200,8 @@ impl Writer {
             }
         }
         self.write(group);
-        if self.since_checkpoint >= CHECKPOINT_EVERY && self.health.is_sound() {
-            self.checkpoint();
+        if self.health.is_sound() && self.log.is_long() {
+            self.fold();
         }
     }
 
@@ -214,7 +213,6 @@ impl Writer {
             Some(why) => Err(why),
             None => self.try_write(&group).map_err(|error| self.fail("writing to it", &error)),
         };
-        self.since_checkpoint += group.len();
         self.waiting.fetch_sub(group.len(), Ordering::Relaxed);
         if written.is_ok() {
             self.behind += group.len() as u64;
@@ -271,7 +269,9 @@ impl Writer {
                 (None, None) => self.latest,
             };
         }
+        let size = log::size(&transaction)?;
         transaction.commit()?;
+        self.log.has_grown(&self.connection, size)?;
         self.unflushed = match flush {
             Flush::Disk => None,
             Flush::System => self.unflushed.or_else(|| Some(Instant::now())),
@@ -325,7 +325,7 @@ impl Writer {
         if !self.health.is_sound() {
             return;
         }
-        if self.since_checkpoint > 0 {
+        if !self.log.is_folded() {
             let tidied = self
                 .set(Flush::Disk)
                 .and_then(|()| rows::forget_keys(&self.connection, self.latest))
@@ -333,7 +333,7 @@ impl Writer {
             match tidied {
                 Ok(_) => {
                     self.has_flushed();
-                    self.checkpoint();
+                    self.fold();
                 }
                 Err(error) => drop(self.fail("clearing it up", &error)),
             }
@@ -349,9 +349,8 @@ impl Writer {
     }
 
     /// Folds the log back. A reader in the way only postpones it; an error spoils the store like any other.
-    fn checkpoint(&mut self) {
-        self.since_checkpoint = 0;
-        if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+    fn fold(&mut self) {
+        if let Err(error) = self.log.fold(&self.connection) {
             self.fail("folding its log back", &error);
         }
     }
@@ -378,7 +377,7 @@ impl Writer {
         self.connection = fresh;
         self.flush = Flush::Disk;
         (self.unflushed, self.behind) = (None, 0);
-        self.since_checkpoint = 0;
+        self.log = Log::of(&self.path, self.space.held());
         self.look_for_space();
         Ok(Mended { mirror, never_sent, has_finished_keys })
     }

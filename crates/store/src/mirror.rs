@@ -45,6 +45,8 @@ pub(crate) struct Mirror {
     pub(crate) restored_at: Timestamp,
     /// How many commits were applied: the number of the last.
     commits: u64,
+    /// The number of the last entry of all histories.
+    pub(crate) entries: u64,
     /// Twice as many as were left when they were last looked through, so that not every new one pays for it.
     sweep_sessions_above: usize,
 }
@@ -62,6 +64,16 @@ pub(crate) struct Running {
     pub(crate) session: Session,
     pub(crate) history: VecDeque<HistoryEntry>,
     pub(crate) truncated: bool,
+    pub(crate) trail: Trail,
+}
+
+/// Where the entries of a session's history stand among those of all sessions: numbers, 0 for none. Each entry
+/// names the one before it, so a history is read from its latest backwards and needs no index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trail {
+    pub(crate) latest: u64,
+    /// The latest before the last step.
+    pub(crate) before: u64,
 }
 
 impl Mirror {
@@ -146,7 +158,8 @@ impl Mirror {
             Precondition::NoStop(about) => !self.stops.iter().any(|stop| stop.covers(about)),
             Precondition::Generations(seen) => *seen == self.generations,
             Precondition::Labels { key, labels, now, terms } => {
-                let session = self.session(key).filter(|session| !session.is_forgotten(*now, terms));
+                let session = self.sessions.get(key).map(|running| &running.session);
+                let session = session.filter(|session| !session.is_forgotten(*now, terms));
                 session.map_or(labels.is_empty(), |session| session.labels == *labels)
             }
             Precondition::NoQuestion(digest, now) => {
@@ -269,13 +282,18 @@ impl Mirror {
         if begins {
             let before = self.sessions.get(&step.key).map(|known| &known.session);
             let session = Session::begin(step.id, step.at, before, &step.terms);
-            let fresh = Running { session, history: VecDeque::new(), truncated: false };
+            let fresh = Running { session, history: VecDeque::new(), truncated: false, trail: Trail::default() };
             self.sessions.insert(step.key.clone(), fresh);
         }
         let Some(running) = self.sessions.get_mut(&step.key) else { return };
         running.session.last_at = running.session.last_at.max(step.at);
         running.session.steps += 1;
         running.session.labels.extend(step.labels.iter().cloned());
+        running.trail.before = running.trail.latest;
+        if !step.entries.is_empty() {
+            self.entries += step.entries.len() as u64;
+            running.trail.latest = self.entries;
+        }
         running.history.extend(step.entries.iter().cloned());
         while running.history.len() > limits::HISTORY_ENTRIES {
             running.history.pop_front();
@@ -283,8 +301,8 @@ impl Mirror {
         }
     }
 
-    /// The session under a key as it is now: what a store that writes must write.
-    pub(crate) fn session(&self, key: &SessionKey) -> Option<&Session> {
-        self.sessions.get(key).map(|running| &running.session)
+    /// The session under a key as it is now, and its trail: what a store that writes must write.
+    pub(crate) fn session(&self, key: &SessionKey) -> Option<(&Session, Trail)> {
+        self.sessions.get(key).map(|running| (&running.session, running.trail))
     }
 }

@@ -66,11 +66,12 @@ impl Sqlite {
         self.has_room()?;
         let (done, erased) = oneshot::channel();
         {
-            let inner = self.inner.lock();
+            // Under the lock, as everything that is queued: memory and disk see one order.
+            let _inner = self.inner.lock();
             self.usable()?;
-            let queue = inner.queue.as_ref().ok_or_else(|| self.spoil("it is closing"))?;
-            let job = Job::Erase(Box::new(Erase { erasure, done }));
-            queue.send(job).map_err(|_| self.spoil("its writer is gone"))?;
+            if !self.queue.push(Job::Erase(Box::new(Erase { erasure, done }))) {
+                return Err(self.spoil("its writer is gone"));
+            }
         }
         match erased.await {
             Ok(Ok((erased, calls))) => {
@@ -94,9 +95,10 @@ impl Sqlite {
         self.has_room()?;
         let (done, rebuilt) = oneshot::channel();
         {
-            let inner = self.inner.lock();
-            let queue = inner.queue.as_ref().ok_or_else(|| self.spoil("it is closing"))?;
-            queue.send(Job::Rebuild(done)).map_err(|_| self.spoil("its writer is gone"))?;
+            let _inner = self.inner.lock();
+            if !self.queue.push(Job::Rebuild(done)) {
+                return Err(self.spoil("its writer is gone"));
+            }
         }
         let rebuilt = rebuilt.await.map_err(|_| self.spoil("its writer is gone"))?;
         rebuilt.map_err(StoreError::Unavailable)

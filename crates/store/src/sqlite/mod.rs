@@ -11,6 +11,8 @@
 mod backup;
 mod erase;
 mod format;
+mod log;
+mod queue;
 mod reader;
 mod rows;
 mod space;
@@ -23,7 +25,6 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-        mpsc::{Sender, channel},
     },
     thread::JoinHandle,
 };
@@ -45,7 +46,8 @@ pub use reader::{Call, Entry, Reader, Spending};
 
 use crate::{Store, StoreError, mirror::Mirror};
 use space::Space;
-use writer::{Job, Line, Write, Writer};
+use queue::Queue;
+use writer::{After, Job, Line, Write, Writer};
 
 /// Commits that may wait to be written. Beyond it a new call is answered `busy`; how a call ended, and a stop,
 /// are always taken, and there are never more of them than calls that were let in.
@@ -59,6 +61,7 @@ pub struct Sqlite {
     look: Mutex<Connection>,
     /// One mends at a time: what a second one reads is old when the first has let calls in.
     mending: tokio::sync::Mutex<()>,
+    queue: Arc<Queue>,
     waiting: Arc<AtomicUsize>,
     flushed: Arc<AtomicU64>,
     health: Arc<Health>,
@@ -71,7 +74,6 @@ pub struct Sqlite {
 #[derive(Debug)]
 struct Inner {
     mirror: Mirror,
-    queue: Option<Sender<Job>>,
     /// Whether some finished keys may be on disk and not in memory.
     keys_on_disk: bool,
 }
@@ -224,7 +226,7 @@ impl Sqlite {
         let space = Space::of(directory);
         space.load();
 
-        let (queue, jobs) = channel();
+        let queue = Arc::new(Queue::default());
         let waiting = Arc::new(AtomicUsize::new(0));
         let flushed = Arc::new(AtomicU64::new(0));
         let health = Arc::new(Health::default());
@@ -232,18 +234,19 @@ impl Sqlite {
             path.clone(),
             connection,
             space,
+            Arc::clone(&queue),
             Arc::clone(&waiting),
             Arc::clone(&flushed),
             Arc::clone(&health),
         );
         let writer = std::thread::Builder::new()
             .name("placet-writer".to_owned())
-            .spawn(move || writer.run(&jobs))
+            .spawn(move || writer.run())
             .map_err(io(&path))?;
-        let inner = Mutex::new(Inner { mirror, queue: Some(queue), keys_on_disk });
+        let inner = Mutex::new(Inner { mirror, keys_on_disk });
         let (look, writer) = (Mutex::new(look), Some(writer));
         let mending = tokio::sync::Mutex::default();
-        let store = Sqlite { inner, look, mending, waiting, flushed, health, writer, key, epoch, lock };
+        let store = Sqlite { inner, look, mending, queue, waiting, flushed, health, writer, key, epoch, lock };
         Ok(Opened { store, left_open })
     }
 
@@ -273,7 +276,7 @@ impl Sqlite {
     }
 
     fn finish(&mut self) {
-        self.inner.get_mut().queue = None;
+        self.queue.close();
         if let Some(writer) = self.writer.take() {
             // The writer catches its own failures; a panic there has poisoned nothing that still matters.
             drop(writer.join());
@@ -351,24 +354,22 @@ impl Store for Sqlite {
             let receipt = Receipt::attest(changes.intent.as_ref());
             let about = changes.step.as_ref().map(|step| &step.key);
             let about = about.or(changes.settled.as_ref().and_then(|s| s.heard.as_ref().map(|(key, _)| key)));
-            let session = about.and_then(|key| Some((key.clone(), inner.mirror.session(key)?.clone())));
+            let session = about.and_then(|key| {
+                let (session, trail) = inner.mirror.session(key)?;
+                Some(After { key: key.clone(), session: session.clone(), trail })
+            });
             let before = inner.mirror.keys.put_away();
             inner.mirror.keys.tidy(self.flushed.load(Ordering::Acquire));
             inner.keys_on_disk |= inner.mirror.keys.put_away() > before;
             self.waiting.fetch_add(1, Ordering::Relaxed);
-            let queue = inner.queue.as_ref().ok_or_else(|| self.spoil("it is closing"))?;
             // What was only to be checked, and records beside their texts, are freed here and not by the writer,
             // of which there is one.
             let freed = (std::mem::take(&mut changes.require), std::mem::take(&mut changes.records));
             let lines = freed.1.iter().zip(texts).map(|(record, text)| Line::new(record, text)).collect();
-            queue
-                .send(Job::Write(Box::new(Write {
-                    changes,
-                    session,
-                    lines,
-                    done: D::ON_DISK.then_some(done),
-                })))
-                .map_err(|_| self.spoil("its writer is gone"))?;
+            let done = D::ON_DISK.then_some(done);
+            if !self.queue.push(Job::Write(Box::new(Write { changes, session, lines, done }))) {
+                return Err(self.spoil("its writer is gone"));
+            }
             (written, receipt, freed)
         };
         drop(freed);
@@ -400,9 +401,10 @@ impl Store for Sqlite {
         }
         let (done, mended) = oneshot::channel();
         {
-            let inner = self.inner.lock();
-            let queue = inner.queue.as_ref().ok_or_else(|| self.spoil("it is closing"))?;
-            queue.send(Job::Mend(done)).map_err(|_| self.spoil("its writer is gone"))?;
+            let _inner = self.inner.lock();
+            if !self.queue.push(Job::Mend(done)) {
+                return Err(self.spoil("its writer is gone"));
+            }
         }
         let unavailable =
             |why: &str| StoreError::Unavailable(format!("it could not be opened afresh: {why}"));

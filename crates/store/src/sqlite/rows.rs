@@ -19,8 +19,8 @@ use placet_engine::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::writer::{Line, Write};
-use crate::mirror::{Mirror, OpenCall, Running};
+use super::writer::{After, Line, Write};
+use crate::mirror::{Mirror, OpenCall, Running, Trail};
 
 /// Sessions read at a start, the latest. A host that names each of its runs leaves many that nobody continues.
 const SESSIONS_READ: i64 = 4_096;
@@ -30,9 +30,9 @@ const QUESTIONS_KEPT: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
 /// Writes one event, but for its session ([`write_session`]).
 pub(super) fn write(connection: &Connection, write: &Write) -> rusqlite::Result<()> {
-    let Write { changes, session: _, lines, done: _ } = write;
-    if let Some(step) = &changes.step {
-        write_step(connection, step)?;
+    let Write { changes, session, lines, done: _ } = write;
+    if let (Some(step), Some(session)) = (&changes.step, session) {
+        write_step(connection, step, session.trail)?;
     }
     if let Some(intent) = &changes.intent {
         write_intent(connection, intent)?;
@@ -271,36 +271,36 @@ fn clear(connection: &Connection, account: &Account) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn write_step(connection: &Connection, step: &Step) -> rusqlite::Result<()> {
+fn write_step(connection: &Connection, step: &Step, trail: Trail) -> rusqlite::Result<()> {
+    let (mut before, mut seq) = (trail.before, trail.latest.saturating_sub(step.entries.len() as u64));
     for entry in &step.entries {
-        connection
-            .prepare_cached("INSERT INTO history (session, action, level, status) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![
-                step.id.0.as_bytes(),
-                entry.action.to_string(),
-                entry.level.map(placet_engine::level::Level::as_str),
-                entry.status.as_str(),
-            ])?;
+        seq += 1;
+        connection.prepare_cached("INSERT INTO history VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(params![
+            integer(seq),
+            integer(before),
+            step.id.0.as_bytes(),
+            entry.action.to_string(),
+            entry.level.map(placet_engine::level::Level::as_str),
+            entry.status.as_str(),
+        ])?;
+        before = seq;
     }
     Ok(())
 }
 
 /// Writes a session as it is after an event; of several in one group the last is enough.
-pub(super) fn write_session(
-    connection: &Connection,
-    key: &SessionKey,
-    session: &Session,
-) -> rusqlite::Result<()> {
+pub(super) fn write_session(connection: &Connection, after: &After) -> rusqlite::Result<()> {
+    let After { key, session, trail } = after;
     let echo = session.echo;
     connection
         .prepare_cached(
             "INSERT INTO sessions (client, name, id, opened_at, last_at, steps, labels, echo_call, echo_result,
-                                   echo_count, echo_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                                   echo_count, echo_at, latest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
              ON CONFLICT (client, name) DO UPDATE SET id = excluded.id, opened_at = excluded.opened_at,
              last_at = excluded.last_at, steps = excluded.steps, labels = excluded.labels,
              echo_call = excluded.echo_call, echo_result = excluded.echo_result,
-             echo_count = excluded.echo_count, echo_at = excluded.echo_at",
+             echo_count = excluded.echo_count, echo_at = excluded.echo_at, latest = excluded.latest",
         )?
         .execute(params![
             key.client.as_str(),
@@ -308,24 +308,30 @@ pub(super) fn write_session(
             session.id.0.as_bytes(),
             micros(session.opened_at),
             micros(session.last_at),
-            i64::try_from(session.steps).unwrap_or(i64::MAX),
+            integer(session.steps),
             session.labels.iter().map(Label::as_str).collect::<Vec<_>>().join(" "),
             echo.map(|echo| echo.call.0),
             echo.map(|echo| echo.result.0),
             echo.map_or(0, |echo| echo.count),
             echo.map_or(0, |echo| micros(echo.at)),
+            integer(trail.latest),
         ])?;
     Ok(())
 }
 
+/// A number as SQLite keeps it; what is counted here ends before i64 does.
+fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 /// Calendar time as SQLite keeps it; the calendar ends before i64 does.
 fn micros(at: Timestamp) -> i64 {
-    i64::try_from(at.0).unwrap_or(i64::MAX)
+    integer(at.0)
 }
 
 /// An amount as SQLite keeps it; none is larger than i64.
 fn amount(amount: Amount) -> i64 {
-    i64::try_from(amount.0).unwrap_or(i64::MAX)
+    integer(amount.0)
 }
 
 fn session_bytes(account: &Account) -> &[u8] {
@@ -347,14 +353,19 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<(Mirror, Vec<Int
     }
 
     let mut sessions = connection.prepare(
-        "SELECT client, name, id, opened_at, last_at, steps, labels, echo_call, echo_result, echo_count, echo_at
+        "SELECT client, name, id, opened_at, last_at, steps, labels, echo_call, echo_result, echo_count, echo_at,
+                latest
          FROM sessions ORDER BY last_at DESC LIMIT ?1",
     )?;
-    for row in sessions.query_map([SESSIONS_READ], read_session)? {
-        let (key, session) = row?;
-        let (history, truncated) = read_history(connection, session.id)?;
-        mirror.sessions.insert(key, Running { session, history: history.into(), truncated });
+    let found = sessions.query_map([SESSIONS_READ], |row| Ok((read_session(row)?, number(row, 11)?)))?;
+    for row in found {
+        let ((key, session), latest) = row?;
+        let (history, truncated) = read_history(connection, session.id, latest)?;
+        let trail = Trail { latest, before: 0 };
+        mirror.sessions.insert(key, Running { session, history: history.into(), truncated, trail });
     }
+    mirror.entries =
+        connection.query_row("SELECT coalesce(max(seq), 0) FROM history", [], |row| number(row, 0))?;
 
     let mut questions = connection.prepare(
         "SELECT id, digest, agent, action, controls, asked_at, expires_at FROM questions
@@ -492,12 +503,22 @@ pub(super) fn forget_keys(connection: &Connection, now: Timestamp) -> rusqlite::
         .execute([micros(now)])
 }
 
-fn read_history(connection: &Connection, session: SessionId) -> rusqlite::Result<(Vec<HistoryEntry>, bool)> {
+fn read_history(
+    connection: &Connection,
+    session: SessionId,
+    latest: u64,
+) -> rusqlite::Result<(Vec<HistoryEntry>, bool)> {
     let limit = placet_engine::limits::HISTORY_ENTRIES;
     let mut newest = connection.prepare_cached(
-        "SELECT action, level, status FROM history WHERE session = ?1 ORDER BY seq DESC LIMIT ?2",
+        "WITH RECURSIVE trail AS (
+           SELECT seq, before, action, level, status FROM history WHERE seq = ?2 AND session = ?1
+           UNION ALL
+           SELECT history.seq, history.before, history.action, history.level, history.status
+           FROM trail JOIN history ON history.seq = trail.before WHERE history.session = ?1
+           LIMIT ?3)
+         SELECT action, level, status FROM trail ORDER BY seq DESC",
     )?;
-    let rows = newest.query_map(params![session.0.as_bytes(), limit as i64 + 1], |row| {
+    let rows = newest.query_map(params![session.0.as_bytes(), integer(latest), limit as i64 + 1], |row| {
         let level: Option<String> = row.get(1)?;
         let status: String = row.get(2)?;
         Ok(HistoryEntry {

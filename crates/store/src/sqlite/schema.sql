@@ -28,21 +28,25 @@ CREATE TABLE sessions (
   echo_result BLOB CHECK (length(echo_result) = 32),
   echo_count  INTEGER NOT NULL DEFAULT 0,
   echo_at     INTEGER NOT NULL DEFAULT 0,
+  -- Its last entry in the history; 0 is none.
+  latest      INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (client, name)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
+-- What sessions did. Each entry names the one before it in its session; 0 is none.
 CREATE TABLE history (
   seq     INTEGER PRIMARY KEY,
+  before  INTEGER NOT NULL CHECK (before < seq),
   session BLOB NOT NULL CHECK (length(session) = 12),
   action  TEXT NOT NULL,
   level   TEXT CHECK (level IN ('read', 'write', 'execute', 'delete')),
   status  TEXT NOT NULL
 ) STRICT;
-CREATE INDEX history_of_session ON history (session, seq);
 
--- Allowed calls. No ending: the process ended before it knew; `unknown` is an ending that is not final.
+-- Allowed calls, in the order in which they were. No ending: the process ended before it knew; `unknown` is an
+-- ending that is not final.
 CREATE TABLE intents (
-  call      BLOB PRIMARY KEY CHECK (length(call) = 12),
+  call      BLOB PRIMARY KEY NOT NULL CHECK (length(call) = 12),
   action    TEXT NOT NULL,
   level     TEXT NOT NULL CHECK (level IN ('read', 'write', 'execute', 'delete')),
   session   BLOB NOT NULL CHECK (length(session) = 12),
@@ -56,7 +60,7 @@ CREATE TABLE intents (
   joined    INTEGER NOT NULL DEFAULT 0,
   -- With what the intent's record commits to the arguments; erased with them.
   salt      BLOB CHECK (length(salt) = 16)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX intents_open ON intents (at) WHERE ending IS NULL OR ending = 'unknown';
 
 CREATE TABLE questions (

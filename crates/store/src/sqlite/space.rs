@@ -45,6 +45,11 @@ impl Space {
         fs::remove_file(self.ballast()).unwrap_or_default();
     }
 
+    /// How large the ballast is, in bytes; 0 if there is none.
+    pub(super) fn held(&self) -> u64 {
+        fs::metadata(self.ballast()).map_or(0, |found| found.len())
+    }
+
     /// Whether there is room for calls. What cannot be measured is not enough.
     pub(super) fn is_enough(&self) -> bool {
         self.free_and_total().is_ok_and(|(free, total)| free >= ENOUGH.min(total / 8))

@@ -10,7 +10,6 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
-        mpsc::{Receiver, RecvTimeoutError},
     },
     time::{Duration, Instant},
 };
@@ -29,13 +28,13 @@ use tokio::sync::oneshot;
 use super::{
     Health,
     erase::{self, Erased, Erasure},
-    format, rows,
+    format,
+    log::{self, Log},
+    queue::{Queue, Taken},
+    rows,
     space::Space,
 };
-use crate::mirror::Mirror;
-
-/// Commits joined in one transaction.
-const GROUP: usize = 1_024;
+use crate::mirror::{Mirror, Trail};
 
 /// With nothing to write for this long, the write-ahead log is folded back into the database.
 const IDLE: Duration = Duration::from_millis(200);
@@ -43,9 +42,6 @@ const IDLE: Duration = Duration::from_millis(200);
 /// How long what nobody waits for, and the system has, may wait for a flush. The next commit that somebody waits
 /// for flushes it too; so a caller's outcome does not hold up the caller's next call.
 const LINGER: Duration = Duration::from_millis(20);
-
-/// Commits after which the log is folded back even without an idle moment.
-const CHECKPOINT_EVERY: usize = 4_096;
 
 /// What reaches the writer.
 #[derive(Debug)]
@@ -65,7 +61,7 @@ pub(super) enum Job {
 pub(super) struct Write {
     pub(super) changes: Changes,
     /// The session that they are about, as it is after them.
-    pub(super) session: Option<(SessionKey, Session)>,
+    pub(super) session: Option<After>,
     /// Their records, which are no longer in them.
     pub(super) lines: Vec<Line>,
     pub(super) done: Option<oneshot::Sender<Result<(), String>>>,
@@ -76,6 +72,33 @@ pub(super) struct Write {
 pub(super) struct Erase {
     pub(super) erasure: Erasure,
     pub(super) done: oneshot::Sender<Result<(Erased, Vec<CallId>), String>>,
+}
+
+impl Job {
+    /// Whether it is done at once: somebody waits for it, or it stops something.
+    pub(super) fn is_urgent(&self) -> bool {
+        match self {
+            Job::Write(write) => write.done.is_some() || write.changes.stop.is_some(),
+            Job::Erase(_) | Job::Rebuild(_) | Job::Mend(_) => true,
+        }
+    }
+}
+
+/// Lets go of the queue when the writer ends, also if it panics.
+struct Abandons<'a>(&'a Queue);
+
+impl Drop for Abandons<'_> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+/// A session as it is after changes.
+#[derive(Debug)]
+pub(super) struct After {
+    pub(super) key: SessionKey,
+    pub(super) session: Session,
+    pub(super) trail: Trail,
 }
 
 /// A record on its way to disk.
@@ -108,10 +131,11 @@ pub(super) struct Writer {
     pub(super) path: PathBuf,
     pub(super) connection: Connection,
     pub(super) space: Space,
+    queue: Arc<Queue>,
     pub(super) waiting: Arc<AtomicUsize>,
     pub(super) flushed: Arc<AtomicU64>,
     pub(super) health: Arc<Health>,
-    since_checkpoint: usize,
+    log: Log,
     flush: Flush,
     /// Since when something that is written is not flushed, and how many commits that is.
     unflushed: Option<Instant>,
@@ -126,77 +150,47 @@ impl Writer {
         path: PathBuf,
         connection: Connection,
         space: Space,
+        queue: Arc<Queue>,
         waiting: Arc<AtomicUsize>,
         flushed: Arc<AtomicU64>,
         health: Arc<Health>,
     ) -> Self {
-        let (since_checkpoint, latest) = (0, Timestamp(0));
+        let log = Log::of(&path, space.held());
         Self {
             path,
             connection,
             space,
+            queue,
             waiting,
             flushed,
             health,
-            since_checkpoint,
+            log,
             flush: Flush::Disk,
             unflushed: None,
             behind: 0,
-            latest,
+            latest: Timestamp(0),
             refused: HashSet::new(),
         }
     }
 
-    /// Writes until the store lets go of its end of the queue.
-    pub(super) fn run(mut self, jobs: &Receiver<Job>) {
+    /// Writes until the queue is closed.
+    pub(super) fn run(mut self) {
+        let queue = Arc::clone(&self.queue);
+        // However it ends, nobody waits for it after that.
+        let _abandons = Abandons(&queue);
+        let mut pause = Some(IDLE);
         loop {
-            let pause = if self.unflushed.is_some() { LINGER } else { IDLE };
-            let first = match jobs.recv_timeout(pause) {
-                Ok(job) => job,
-                Err(RecvTimeoutError::Timeout) if self.unflushed.is_some() => {
-                    self.catch_up();
+            match queue.take(pause) {
+                Taken::Jobs(jobs) => self.work_through(jobs),
+                Taken::Nothing if self.unflushed.is_some() => self.catch_up(),
+                Taken::Nothing => {
+                    self.rest();
+                    pause = None;
                     continue;
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    self.rest();
-                    match jobs.recv() {
-                        Ok(job) => job,
-                        Err(_) => break,
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => break,
-            };
-            let mut group = Vec::new();
-            let mut next = Some(first);
-            let mut after = None;
-            while let Some(job) = next {
-                match job {
-                    Job::Write(write) => group.push(*write),
-                    other @ (Job::Erase(_) | Job::Rebuild(_) | Job::Mend(_)) => {
-                        after = Some(other);
-                        break;
-                    }
-                }
-                next = if group.len() < GROUP { jobs.try_recv().ok() } else { None };
+                Taken::Closed => break,
             }
-            if !group.is_empty() {
-                self.write(group);
-                // Not only in idle moments: whoever is refused while it is full may ask again and again.
-                if self.health.is_sound() {
-                    self.look_for_space();
-                }
-            }
-            match after {
-                // Whoever asked may be gone; then the store stays as it is, spoilt, until somebody asks again.
-                Some(Job::Mend(done)) => drop(done.send(self.mend())),
-                // Nor does it matter here: what is erased is recorded.
-                Some(Job::Erase(erase)) => drop(erase.done.send(self.erase(&erase.erasure))),
-                Some(Job::Rebuild(done)) => drop(done.send(self.rebuild())),
-                Some(Job::Write(_)) | None => {}
-            }
-            if self.since_checkpoint >= CHECKPOINT_EVERY && self.health.is_sound() {
-                self.checkpoint();
-            }
+            pause = Some(if self.unflushed.is_some() { LINGER } else { IDLE });
         }
         if self.health.is_sound() {
             self.rest();
@@ -205,12 +199,41 @@ impl Writer {
         }
     }
 
+    fn work_through(&mut self, jobs: Vec<Job>) {
+        let mut group = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            match job {
+                Job::Write(write) => group.push(*write),
+                // What is erased is recorded, whether or not whoever asked is still there to hear of it.
+                Job::Erase(erase) => {
+                    self.write(std::mem::take(&mut group));
+                    drop(erase.done.send(self.erase(&erase.erasure)));
+                }
+                Job::Rebuild(done) => {
+                    self.write(std::mem::take(&mut group));
+                    drop(done.send(self.rebuild()));
+                }
+                Job::Mend(done) => {
+                    self.write(std::mem::take(&mut group));
+                    // Whoever asked may be gone; then the store stays as it is, spoilt, until somebody asks again.
+                    drop(done.send(self.mend()));
+                }
+            }
+        }
+        self.write(group);
+        if self.health.is_sound() && self.log.is_long() {
+            self.fold();
+        }
+    }
+
     fn write(&mut self, group: Vec<Write>) {
+        if group.is_empty() {
+            return;
+        }
         let written = match self.health.why() {
             Some(why) => Err(why),
             None => self.try_write(&group).map_err(|error| self.fail("writing to it", &error)),
         };
-        self.since_checkpoint += group.len();
         self.waiting.fetch_sub(group.len(), Ordering::Relaxed);
         if written.is_ok() {
             self.behind += group.len() as u64;
@@ -231,6 +254,10 @@ impl Writer {
             // Nobody waits any more if the caller was cancelled; the changes stand all the same.
             drop(done.send(written.clone()));
         }
+        // Not only in idle moments: whoever is refused while it is full may ask again and again.
+        if self.health.is_sound() {
+            self.look_for_space();
+        }
     }
 
     fn try_write(&mut self, group: &[Write]) -> rusqlite::Result<()> {
@@ -244,14 +271,13 @@ impl Writer {
             self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let mut last = HashMap::new();
         for (at, write) in group.iter().enumerate() {
-            if let Some((key, _)) = &write.session {
-                last.insert(key, at);
+            if let Some(after) = &write.session {
+                last.insert(&after.key, at);
             }
         }
         for (at, write) in group.iter().enumerate() {
-            if let Some((key, session)) = write.session.as_ref().filter(|(key, _)| last.get(key) == Some(&at))
-            {
-                rows::write_session(&transaction, key, session)?;
+            if let Some(after) = write.session.as_ref().filter(|after| last.get(&after.key) == Some(&at)) {
+                rows::write_session(&transaction, after)?;
             }
             rows::write(&transaction, write)?;
             // Some errors end the transaction behind our back; a COMMIT would then report success for nothing.
@@ -264,7 +290,9 @@ impl Writer {
                 (None, None) => self.latest,
             };
         }
+        let size = log::size(&transaction)?;
         transaction.commit()?;
+        self.log.has_grown(&self.connection, size)?;
         self.unflushed = match flush {
             Flush::Disk => None,
             Flush::System => self.unflushed.or_else(|| Some(Instant::now())),
@@ -278,9 +306,13 @@ impl Writer {
             return Err(why);
         }
         let erased = self.set(Flush::Disk).and_then(|()| erase::erase(&mut self.connection, erasure));
-        let (mut erased, calls) = erased.map_err(|error| self.fail("erasing in it", &error))?;
+        let grown = erased.and_then(|erased| {
+            let size = log::size(&self.connection)?;
+            self.log.has_grown(&self.connection, size)?;
+            Ok(erased)
+        });
+        let (mut erased, calls) = grown.map_err(|error| self.fail("erasing in it", &error))?;
         self.has_flushed();
-        self.since_checkpoint += 1;
         if erased.next.is_none() {
             let folded = erase::fold(&self.connection, format::BUSY);
             erased.is_folded = folded.map_err(|error| self.fail("folding its log back", &error))?;
@@ -296,6 +328,7 @@ impl Writer {
         let rebuilt = self.set(Flush::Disk).and_then(|()| erase::rebuild(&self.connection, format::BUSY));
         let is_folded = rebuilt.map_err(|error| self.fail("writing it anew", &error))?;
         self.has_flushed();
+        self.log = Log::of(&self.path, self.space.held());
         Ok(is_folded)
     }
 
@@ -345,7 +378,7 @@ impl Writer {
         if !self.health.is_sound() {
             return;
         }
-        if self.since_checkpoint > 0 {
+        if !self.log.is_folded() {
             let tidied = self
                 .set(Flush::Disk)
                 .and_then(|()| rows::forget_keys(&self.connection, self.latest))
@@ -353,7 +386,7 @@ impl Writer {
             match tidied {
                 Ok(_) => {
                     self.has_flushed();
-                    self.checkpoint();
+                    self.fold();
                 }
                 Err(error) => drop(self.fail("clearing it up", &error)),
             }
@@ -369,9 +402,8 @@ impl Writer {
     }
 
     /// Folds the log back. A reader in the way only postpones it; an error spoils the store like any other.
-    fn checkpoint(&mut self) {
-        self.since_checkpoint = 0;
-        if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+    fn fold(&mut self) {
+        if let Err(error) = self.log.fold(&self.connection) {
             self.fail("folding its log back", &error);
         }
     }
@@ -398,7 +430,7 @@ impl Writer {
         self.connection = fresh;
         self.flush = Flush::Disk;
         (self.unflushed, self.behind) = (None, 0);
-        self.since_checkpoint = 0;
+        self.log = Log::of(&self.path, self.space.held());
         self.look_for_space();
         Ok(Mended { mirror, never_sent, has_finished_keys })
     }

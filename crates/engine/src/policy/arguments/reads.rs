@@ -12,8 +12,8 @@ use super::{Kind, Member, Opaque, Record};
 
 /// The paths that the rules of one action read, each by its names below `args`.
 ///
-/// A path reads all that stands at it: one that ends at an object reads the object's members, and the empty one
-/// reads all arguments.
+/// A path reads what stands at it: one that ends at an object reads whether it is there and none of its members,
+/// and the empty one reads all arguments.
 ///
 /// ```
 /// # use placet_engine::policy::arguments::{Reads, Record};
@@ -82,7 +82,11 @@ impl Record {
                 return (self.open && ends_here).then(|| (name.clone(), anything));
             };
             let kind = match kind {
-                Kind::Record(record) => Kind::Record(record.of_paths(&paths)),
+                // A path that ends at an object asks whether it is there, and reads nothing in it.
+                Kind::Record(record) => {
+                    let below: Vec<_> = paths.into_iter().filter(|path| !path.is_empty()).collect();
+                    Kind::Record(record.of_paths(&below))
+                }
                 Kind::Opaque(why) if ends_here => Kind::Opaque(*why),
                 // Nothing inside has a name, so a path that goes on reads nothing.
                 kind if ends_here => kind.readable()?,

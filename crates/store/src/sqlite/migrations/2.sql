@@ -1,16 +1,59 @@
 -- From format 1: budgets, keys, scoped stops, what sessions have seen, epochs.
 ALTER TABLE stops ADD COLUMN leaves TEXT NOT NULL DEFAULT 'nothing' CHECK (leaves IN ('nothing', 'reads'));
-ALTER TABLE sessions ADD COLUMN labels TEXT NOT NULL DEFAULT '';
-ALTER TABLE sessions ADD COLUMN echo_call BLOB CHECK (length(echo_call) = 32);
-ALTER TABLE sessions ADD COLUMN echo_result BLOB CHECK (length(echo_result) = 32);
-ALTER TABLE sessions ADD COLUMN echo_count INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE sessions ADD COLUMN echo_at INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE intents ADD COLUMN agent TEXT NOT NULL DEFAULT 'unknown';
-ALTER TABLE intents ADD COLUMN client TEXT NOT NULL DEFAULT 'unknown';
-ALTER TABLE intents ADD COLUMN run TEXT NOT NULL DEFAULT '';
-ALTER TABLE intents ADD COLUMN digest BLOB NOT NULL DEFAULT x'0000000000000000000000000000000000000000000000000000000000000000';
-ALTER TABLE intents ADD COLUMN joined INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE intents ADD COLUMN salt BLOB CHECK (length(salt) = 16);
+ALTER TABLE sessions RENAME TO sessions_1;
+CREATE TABLE sessions (
+  client      TEXT NOT NULL,
+  name        TEXT NOT NULL,
+  id          BLOB NOT NULL CHECK (length(id) = 12),
+  opened_at   INTEGER NOT NULL,
+  last_at     INTEGER NOT NULL,
+  steps       INTEGER NOT NULL,
+  labels      TEXT NOT NULL DEFAULT '',
+  echo_call   BLOB CHECK (length(echo_call) = 32),
+  echo_result BLOB CHECK (length(echo_result) = 32),
+  echo_count  INTEGER NOT NULL DEFAULT 0,
+  echo_at     INTEGER NOT NULL DEFAULT 0,
+  latest      INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (client, name)
+) STRICT, WITHOUT ROWID;
+INSERT INTO sessions (client, name, id, opened_at, last_at, steps, latest)
+  SELECT client, name, id, opened_at, last_at, steps,
+         coalesce((SELECT max(seq) FROM history WHERE history.session = sessions_1.id), 0)
+  FROM sessions_1;
+DROP TABLE sessions_1;
+ALTER TABLE history RENAME TO history_1;
+CREATE TABLE history (
+  seq     INTEGER PRIMARY KEY,
+  before  INTEGER NOT NULL CHECK (before < seq),
+  session BLOB NOT NULL CHECK (length(session) = 12),
+  action  TEXT NOT NULL,
+  level   TEXT CHECK (level IN ('read', 'write', 'execute', 'delete')),
+  status  TEXT NOT NULL
+) STRICT;
+INSERT INTO history
+  SELECT seq, lag(seq, 1, 0) OVER (PARTITION BY session ORDER BY seq), session, action, level, status
+  FROM history_1;
+DROP TABLE history_1;
+ALTER TABLE intents RENAME TO intents_1;
+CREATE TABLE intents (
+  call      BLOB PRIMARY KEY NOT NULL CHECK (length(call) = 12),
+  action    TEXT NOT NULL,
+  level     TEXT NOT NULL CHECK (level IN ('read', 'write', 'execute', 'delete')),
+  session   BLOB NOT NULL CHECK (length(session) = 12),
+  at        INTEGER NOT NULL,
+  arguments TEXT,
+  ending    TEXT CHECK (ending IN ('succeeded', 'failed', 'not_sent', 'unknown')),
+  agent     TEXT NOT NULL DEFAULT 'unknown',
+  client    TEXT NOT NULL DEFAULT 'unknown',
+  run       TEXT NOT NULL DEFAULT '',
+  digest    BLOB NOT NULL DEFAULT x'0000000000000000000000000000000000000000000000000000000000000000',
+  joined    INTEGER NOT NULL DEFAULT 0,
+  salt      BLOB CHECK (length(salt) = 16)
+) STRICT;
+INSERT INTO intents (call, action, level, session, at, arguments, ending)
+  SELECT call, action, level, session, at, arguments, ending FROM intents_1 ORDER BY at;
+DROP TABLE intents_1;
+CREATE INDEX intents_open ON intents (at) WHERE ending IS NULL OR ending = 'unknown';
 CREATE TABLE accounts (
   budget  TEXT NOT NULL,
   subject TEXT NOT NULL,

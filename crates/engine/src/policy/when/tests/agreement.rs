@@ -311,8 +311,11 @@ impl Dice<'_> {
                 let near = self.pick(places);
                 let (above, name) = near.0.rsplit_once('.').unwrap_or(("args", "a"));
                 let (asked, read) = (format!("{above} has {name}"), self.about(&near, places, below));
-                match self.of(4) {
+                match self.of(6) {
                     0 => format!("(if {asked} then {read} else {})", self.truth(places, below)),
+                    // And what a careless one does: the answer may be yes for another reason.
+                    1 => format!("(({asked} || {}) && {read})", self.truth(places, below)),
+                    2 => format!("((if {} then {asked} else {asked}) && {read})", self.truth(places, below)),
                     _ => format!("({asked} && {read})"),
                 }
             }

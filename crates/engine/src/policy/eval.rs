@@ -265,8 +265,11 @@ impl Compiled {
         };
         match self.in_two_rounds(ask) {
             Judged::Refused { reason: DenyReason::FactMissing(_), policies } => {
-                let which =
-                    view.missing(&self.rules, seen.arguments).unwrap_or_else(|| "an argument".to_owned());
+                let refuses = |rule: usize| {
+                    self.lowered.get(rule).is_some_and(|rule| policies.contains(&missing_id(&rule.id)))
+                };
+                let which = view.missing(refuses, &self.rules, seen.arguments);
+                let which = which.unwrap_or_else(|| "an argument".to_owned());
                 Judged::Refused { reason: DenyReason::FactMissing(which.into()), policies }
             }
             judged @ (Judged::Granted { .. } | Judged::Refused { .. }) => judged,

@@ -55,7 +55,10 @@ struct Viewed {
     rule: usize,
     policies: Vec<Policy>,
     facts: BTreeSet<MatchName>,
+    /// The facts of which it does not ask whether their argument is there.
+    unasked: BTreeSet<MatchName>,
     reads: BTreeSet<Vec<String>>,
+    needs: BTreeSet<Vec<String>>,
 }
 
 /// The rules of one agent and one tool, conditional ones included.
@@ -118,13 +121,15 @@ impl View {
         let schema = model::schema_of(action, tool, &context).map_err(|error| invalid(error.to_string()))?;
         let mut viewed = Vec::new();
         for (at, rule, condition) in lowered {
+            let unasked = unasked(rule, &condition, matches);
             let policies =
-                policies(rule, action, &condition, matches).map_err(|error| invalid(error.to_string()))?;
+                policies(rule, action, &condition, &unasked).map_err(|error| invalid(error.to_string()))?;
             model::validate(&policies, &schema).map_err(|found| {
                 let line = rule.line;
                 found.into_iter().map(|message| RuleProblem { line, message, help: None }).collect::<Vec<_>>()
             })?;
-            viewed.push(Viewed { rule: at, policies, facts: condition.matches, reads: condition.reads });
+            let Condition { reads, needs, matches: facts, body: _, missing: _ } = condition;
+            viewed.push(Viewed { rule: at, policies, facts, unasked, reads, needs });
         }
         let mut slices = Vec::new();
         slices.resize_with(agents, OnceLock::new);
@@ -149,23 +154,30 @@ impl View {
         self.rules.iter().flat_map(|viewed| viewed.policies.iter().map(|policy| (viewed.rule, policy)))
     }
 
-    /// The first place that a rule reads and these arguments do not have, to be named in a refusal.
-    pub(super) fn missing(&self, rules: &Rules, arguments: &Json) -> Option<String> {
-        let absent = |path: &[String]| {
+    /// The place that is missing to the first of these rules, to be named in a refusal.
+    pub(super) fn missing(
+        &self,
+        of: impl Fn(usize) -> bool,
+        rules: &Rules,
+        arguments: &Json,
+    ) -> Option<String> {
+        let is_absent = |path: &[String]| {
             let found = path.iter().try_fold(arguments, |value, name| value.get(name));
             found.is_none_or(Json::is_null)
         };
-        let read =
-            self.rules.iter().flat_map(|viewed| &viewed.reads).filter_map(|path| match path.split_first() {
-                Some((root, path)) if root == "args" => Some(path),
+        let missing = self.rules.iter().filter(|viewed| of(viewed.rule)).find_map(|viewed| {
+            let needs = viewed.needs.iter().filter_map(|path| match path.split_first() {
+                Some((root, path)) if root == "args" => Some(path.to_vec()),
                 Some(_) | None => None,
             });
-        let facts = self.rules.iter().flat_map(|viewed| &viewed.facts);
-        let looked_at = facts.filter_map(|name| rules.matches.get(name).map(|found| found.path.names()));
-        read.map(<[String]>::to_vec)
-            .chain(looked_at)
-            .find(|path| absent(path))
-            .map(|path| format!("`{}`", crate::diagnostic::inert(&path.join("."))))
+            // A list that has no first item is there, and yet nothing can be said of its first item.
+            let untold = viewed.unasked.iter().filter_map(|name| {
+                let found = rules.matches.get(name)?;
+                (found.holds(arguments) == Ok(Truth::Absent)).then(|| found.path.names())
+            });
+            needs.filter(|path| is_absent(path)).chain(untold).next()
+        });
+        missing.map(|path| format!("`{}`", crate::diagnostic::inert(&path.join("."))))
     }
 
     /// The context of one call, but for its controls.
@@ -285,19 +297,28 @@ fn context_type(root: &Record, with_facts: bool) -> Vec<(&str, Value)> {
     context
 }
 
+/// The facts of a rule of which its condition does not ask whether their argument is there.
+fn unasked(
+    rule: &Lowered,
+    condition: &Condition,
+    matches: &BTreeMap<MatchName, Match>,
+) -> BTreeSet<MatchName> {
+    let asks = |name: &MatchName| {
+        let first = matches.get(name).and_then(|found| found.path.names().into_iter().next());
+        first.is_some_and(|first| rule.when.as_ref().is_some_and(|when| when.asks_for(&first)))
+    };
+    condition.matches.iter().filter(|name| !asks(name)).cloned().collect()
+}
+
 /// A rule over one tool: itself under its condition, and a forbid where that cannot be told.
 fn policies(
     rule: &Lowered,
     action: &Action,
     condition: &Condition,
-    matches: &BTreeMap<MatchName, Match>,
+    unasked: &BTreeSet<MatchName>,
 ) -> Result<Vec<Policy>, super::PolicyError> {
     let rule = rule.of_one(action);
-    let asks = |name: &MatchName| {
-        let first = matches.get(name).and_then(|found| found.path.names().into_iter().next());
-        first.is_some_and(|first| rule.when.as_ref().is_some_and(|when| when.asks_for(&first)))
-    };
-    let absent = condition.matches.iter().filter(|name| !asks(name)).map(absent).reduce(either);
+    let absent = unasked.iter().map(absent).reduce(either);
     // Of a fact that is absent neither it nor its contrary is said.
     let body = match &absent {
         Some(absent) => both(not(absent.clone()), condition.body.clone()),

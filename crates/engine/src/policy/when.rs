@@ -143,6 +143,8 @@ pub struct Condition {
     /// Every place that it reads, or of which it asks whether something is there: `["args", "amount"]`. What is
     /// not among them need not be in the context.
     pub reads: BTreeSet<Vec<String>>,
+    /// Those of them that must not be empty and of which it never asks whether they are.
+    pub needs: BTreeSet<Vec<String>>,
     /// The named matches that it reads. The context then has `matches`.
     pub matches: BTreeSet<MatchName>,
     /// True where something is absent that the expression reads without asking whether it is there: nothing

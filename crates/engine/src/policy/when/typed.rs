@@ -64,12 +64,12 @@ impl Typed {
         let Read { mut places, matches, needs } = read;
         // In their order a place comes before those below it.
         let asked: Vec<Value> = needs.iter().map(|place| has(place)).collect();
-        places.extend(needs);
+        places.extend(needs.iter().cloned());
         let Some(all_there) = joined("&&", &asked) else {
-            return Condition { body: self.cedar(), reads: places, matches, missing: None };
+            return Condition { body: self.cedar(), reads: places, needs, matches, missing: None };
         };
         let body = pair("&&", all_there.clone(), self.cedar());
-        Condition { body, reads: places, matches, missing: Some(json!({ "!": { "arg": all_there } })) }
+        Condition { body, reads: places, needs, matches, missing: Some(json!({ "!": { "arg": all_there } })) }
     }
 
     fn gather(&self, read: &mut Read) {

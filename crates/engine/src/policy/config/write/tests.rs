@@ -2,12 +2,12 @@ mod matches;
 mod terms;
 
 use self::terms::{budget, durability, session, tools, trip};
-use crate::window::Zone;
 use super::super::super::when::When;
 use super::super::terms::{BudgetScope, Trip};
 use super::super::{Control, Credential, Guard, GuardScope, Launch, Strength, Text, read};
 use super::*;
 use crate::window::Window;
+use crate::window::Zone;
 use crate::{
     level::Level,
     names::{AgentName, ClientName, GroupName, TeamName},

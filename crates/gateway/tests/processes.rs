@@ -23,15 +23,21 @@ use std::{
     panic::catch_unwind,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
+    sync::Arc,
 };
 
+use placet::{
+    lock::Lock,
+    mcp::catalog::{Accepted, page},
+};
 use placet_engine::{
     json::{Json, Limits, parse},
     stop::Leaves,
+    tool::Definition,
 };
 use placet_store::sqlite::Reader;
 use placet_testkit::{
-    cases::{Answers, Step},
+    cases::{Answers, Case, Step, client_of},
     client::{Client, code, text},
     spy,
 };
@@ -136,9 +142,13 @@ impl Home {
 
     /// The table of the client whose secret this home has.
     fn client(&self, agent: &str, server: &str) -> String {
+        self.client_of("desk", agent, &format!("\"{server}\""))
+    }
+
+    fn client_of(&self, client: &str, agent: &str, servers: &str) -> String {
         let digest: String = Sha256::digest(b"a secret").iter().map(|byte| format!("{byte:02x}")).collect();
         format!(
-            "[clients.desk]\ncredential = \"sha256:{digest}\"\nagent = \"{agent}\"\nservers = [\"{server}\"]\n"
+            "[clients.{client}]\ncredential = \"sha256:{digest}\"\nagent = \"{agent}\"\nservers = [{servers}]\n"
         )
     }
 
@@ -512,79 +522,118 @@ fn cases() {
     let cases = placet_testkit::cases::all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../cases"));
     let mut passed_over = 0;
     for case in &cases {
-        let home = Home::new();
-        let offers = home.path("offers.json");
-        fs::write(&offers, case.offers()).unwrap();
-        let exe = env::current_exe().unwrap();
-        let command = format!(
-            "[\"{}\", \"spy\", \"{}\", \"{}\"]",
-            exe.display(),
-            home.log().display(),
-            offers.display()
-        );
-        let config = case.config(&command) + &home.client("support", "crm");
-        fs::write(home.path("config/placet/placet.toml"), config).unwrap();
         // Whose clock obeys nobody, and servers that never answer, are for the engine's own runner.
         if case.needs.contains("clock") || case.steps.iter().any(|step| step.answers == Answers::Never) {
             println!("passed over: {}: {}", case.file.display(), case.name);
             passed_over += 1;
             continue;
         }
-        if case.stopped() {
-            fs::create_dir_all(home.path("run/placet")).unwrap();
-            fs::write(home.path("run/placet/STOP"), "").unwrap();
+        case_holds(case, false);
+        if case.is_file() {
+            case_holds(case, true);
         }
-        let mut client = Client::start(&mut home.placet(&["mcp", "--client", "desk"])).unwrap();
-        for (at, step) in case.steps.iter().enumerate() {
-            let place = format!("{}: {}, step {}", case.file.display(), case.name, at + 1);
-            let before = spy::reached(&home.log()).unwrap().len();
-            if let Some(scope) = &step.resume {
-                assert_eq!(home.run(&["resume", scope, "--reason", "it says so"]).0, 0, "{place}");
-            }
-            if let Some((scope, leaves)) = &step.stop {
-                let scope = if scope == "everything" { "--all" } else { scope };
-                let narrow = if *leaves == Leaves::Reads { &["--narrow"][..] } else { &[] };
-                let (exit, said) = home.run(&[&["stop", scope], narrow].concat());
-                // What the node knows nothing of it does not stop, and need not.
-                let is_elsewhere = exit == 3 && said.contains("names nothing that this node knows");
-                assert!(exit == 0 || is_elsewhere, "{place}: {said}");
-            }
-            says(&home, step);
-            let quoted = |word: &String| Json::from(word.as_str()).compact();
-            let members = [
-                ("dry_run", step.dry_run.as_ref().map(quoted)),
-                ("key", step.key.as_ref().map(quoted)),
-                ("cost", step.cost.clone()),
-            ];
-            let members: Vec<_> = members
-                .into_iter()
-                .filter_map(|(name, value)| Some(format!("\"dev.placet/{name}\":{}", value?)))
-                .collect();
-            let meta = match members.is_empty() {
-                true => String::new(),
-                false => format!(",\"_meta\":{{{}}}", members.join(",")),
-            };
-            let name = Json::from(step.call.as_str()).compact();
-            let params = format!("{{\"name\":{name},\"arguments\":{}{meta}}}", step.arguments);
-            let id = client.ask("tools/call", &params).unwrap();
-            let answer = client.answer(id).unwrap();
-            let meta = answer.get("result").and_then(|result| result.get("_meta"));
-            let wire = meta.and_then(|meta| meta.get("dev.placet/decision"));
-            let decision = wire.map_or("allow", |wire| wire.get("decision").and_then(Json::as_str).unwrap());
-            assert_eq!(decision, step.decision, "{place}: {}", answer.compact());
-            let told = step.told.as_ref().or(step.code.as_ref());
-            assert_eq!(code(&answer).as_ref(), told, "{place}: {}", answer.compact());
-            let reached = spy::reached(&home.log()).unwrap().len() > before;
-            assert_eq!(reached, step.reached, "{place}: {}", answer.compact());
-        }
-        client.leave().unwrap();
     }
     println!("{} cases, of which {passed_over} were passed over", cases.len());
 }
 
+/// Holds the binary against a case, with the tools in `placet.lock` or without one.
+fn case_holds(case: &Case, locked: bool) {
+    let home = Home::new();
+    let exe = env::current_exe().unwrap();
+    let log = |server: &str| home.path(&format!("{server}.log"));
+    let mut lock = Lock::default();
+    for server in case.servers() {
+        let offers = case.offers(&server);
+        lock.servers.insert(server.parse().unwrap(), accepted(&offers));
+        fs::write(home.path(&format!("{server}.json")), offers).unwrap();
+    }
+    let mut config = case.config(|server| {
+        let (log, offers) = (log(server), home.path(&format!("{server}.json")));
+        format!("[\"{}\", \"spy\", \"{}\", \"{}\"]", exe.display(), log.display(), offers.display())
+    });
+    let servers: Vec<_> = case.servers().iter().map(|server| format!("\"{server}\"")).collect();
+    for agent in case.agents() {
+        let client = client_of(&agent);
+        home.secret(client, "a secret");
+        config += &home.client_of(client, &agent, &servers.join(", "));
+    }
+    fs::write(home.path("config/placet/placet.toml"), config).unwrap();
+    if locked {
+        fs::write(home.path("config/placet/placet.lock"), lock.write()).unwrap();
+    }
+    if case.stopped() {
+        fs::create_dir_all(home.path("run/placet")).unwrap();
+        fs::write(home.path("run/placet/STOP"), "").unwrap();
+    }
+    let mut clients = BTreeMap::<(&str, &str), Client>::new();
+    for (at, step) in case.steps.iter().enumerate() {
+        let how = if locked { ", with a lock" } else { "" };
+        let place = format!("{}: {}, step {}{how}", case.file.display(), case.name, at + 1);
+        let before = spy::reached(&log(&step.server)).unwrap().len();
+        if let Some(scope) = &step.resume {
+            assert_eq!(home.run(&["resume", scope, "--reason", "it says so"]).0, 0, "{place}");
+        }
+        if let Some((scope, leaves)) = &step.stop {
+            let scope = if scope == "everything" { "--all" } else { scope };
+            let narrow = if *leaves == Leaves::Reads { &["--narrow"][..] } else { &[] };
+            let (exit, said) = home.run(&[&["stop", scope], narrow].concat());
+            // What the node knows nothing of it does not stop, and need not.
+            let is_elsewhere = exit == 3 && said.contains("names nothing that this node knows");
+            assert!(exit == 0 || is_elsewhere, "{place}: {said}");
+        }
+        says(&log(&step.server), step);
+        let client = clients.entry((&step.agent, &step.server)).or_insert_with(|| {
+            let name = client_of(&step.agent);
+            Client::start(&mut home.placet(&["mcp", "--client", name, &step.server])).unwrap()
+        });
+        let answer = client.ask("tools/call", &params_of(step)).and_then(|id| client.answer(id)).unwrap();
+        let meta = answer.get("result").and_then(|result| result.get("_meta"));
+        let wire = meta.and_then(|meta| meta.get("dev.placet/decision"));
+        let decision = wire.map_or("allow", |wire| wire.get("decision").and_then(Json::as_str).unwrap());
+        assert_eq!(decision, step.decision, "{place}: {}", answer.compact());
+        let told = step.told.as_ref().or(step.code.as_ref());
+        assert_eq!(code(&answer).as_ref(), told, "{place}: {}", answer.compact());
+        let reached = spy::reached(&log(&step.server)).unwrap().len() > before;
+        assert_eq!(reached, step.reached, "{place}: {}", answer.compact());
+    }
+    for client in clients.into_values() {
+        client.leave().unwrap();
+    }
+}
+
+/// What a server offers, as it is written down once it is accepted.
+fn accepted(offers: &str) -> Vec<Accepted> {
+    let (entries, _) = page(offers).unwrap();
+    let tools = entries.into_iter().map(|text| {
+        let json = parse(text.as_bytes(), &Limits::EDGE).unwrap();
+        Accepted { definition: Arc::new(Definition::read(&json).unwrap()), text: text.into() }
+    });
+    tools.collect()
+}
+
+/// The call of a step, as a client sends it.
+fn params_of(step: &Step) -> String {
+    let quoted = |word: &String| Json::from(word.as_str()).compact();
+    let members = [
+        ("dry_run", step.dry_run.as_ref().map(quoted)),
+        ("key", step.key.as_ref().map(quoted)),
+        ("cost", step.cost.clone()),
+    ];
+    let members: Vec<_> = members
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("\"dev.placet/{name}\":{}", value?)))
+        .collect();
+    let meta = match members.is_empty() {
+        true => String::new(),
+        false => format!(",\"_meta\":{{{}}}", members.join(",")),
+    };
+    let name = Json::from(step.call.as_str()).compact();
+    format!("{{\"name\":{name},\"arguments\":{}{meta}}}", step.arguments)
+}
+
 /// Has the tool server answer what the step says, if it says anything.
-fn says(home: &Home, step: &Step) {
-    let path = spy::says_of(&home.log());
+fn says(log: &Path, step: &Step) {
+    let path = spy::says_of(log);
     let content = "\"content\":[{\"type\":\"text\",\"text\":\"it says so\"}]";
     let failed = if step.answers == Answers::Failed { ",\"isError\":true" } else { "" };
     let structured =

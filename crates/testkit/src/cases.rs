@@ -1,37 +1,25 @@
-//! `cases/*.yaml`: behaviour as a policy author reads it, and the runner that holds the engine against it.
+//! `cases/**/*.yaml`: behaviour as a policy author reads it, and the runner that holds the engine against it.
 //!
-//! A case gives tools with levels and terms, one agent's remit, guards, budgets and trips, and then steps: a call,
-//! and what is wanted of it. The same cases run through real processes in the gateway's tests, but for those that
-//! say what they need besides (`needs`). All tools are the server `crm`'s.
+//! A case gives what is judged by, and then steps: a call, and what is wanted of it. What is judged by is either a
+//! few words (tools with levels and terms, one agent's remit, guards, budgets, trips), and then all tools are the
+//! server `crm`'s; or a `placet.toml` as its author would write it (`file`), less the servers' commands, with the
+//! schemas of the tools beside it.
+//!
+//! The same cases run through real processes in the gateway's tests, but for those that say what they need
+//! besides (`needs`). Start at [`all`]. In `cases/engine.rs` is the engine's own runner, in `cases/given.rs` what
+//! becomes a file.
+
+mod engine;
+mod given;
 
 use std::{
     collections::BTreeSet,
-    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
 };
 
-use placet_engine::{
-    call::{Call, CallId, DigestKey, DryRun, Mode, Proposal},
-    cost::Amount,
-    decide::{self, Engine, Outcome, Verdict},
-    decision::{Decision, Denial},
-    json::{Json, Limits, Object, parse},
-    names::{Action, ToolName},
-    once::Kept,
-    permit::Durable,
-    policy::{Policy, Rules, catalogue, config},
-    state::{Changes, Ending, Known},
-    stop::{Leaves, Stop},
-    time::{BootInstant, Now, Timestamp},
-    tool::{Definition, Offer},
-};
-use placet_store::{Memory, Store};
+use placet_engine::stop::Leaves;
 use serde_json::Value;
-
-use crate::ready;
 
 /// One case.
 #[derive(Clone, Debug)]
@@ -53,8 +41,12 @@ pub const NEEDS: [&str; 3] = ["clock", "failures", "people"];
 /// One proposed call and what is wanted of it.
 #[derive(Clone, Debug)]
 pub struct Step {
+    /// The server of the tool.
+    pub server: String,
     /// The tool's name.
     pub call: String,
+    /// The agent that proposes it.
+    pub agent: String,
     /// Its arguments, as JSON text.
     pub arguments: String,
     /// The kind of dry run, if it is one.
@@ -65,6 +57,8 @@ pub struct Step {
     pub cost: Option<String>,
     /// How many seconds after the call before it.
     pub after: u64,
+    /// When, in seconds since 1970, if that matters.
+    pub at: Option<u64>,
     /// The scope that a person stops before it, and what that leaves.
     pub stop: Option<(String, Leaves)>,
     /// The scope that a person lets go on before it.
@@ -95,20 +89,25 @@ pub enum Answers {
     Never,
 }
 
-/// All cases below a folder.
+/// The client through which an agent comes.
+pub fn client_of(agent: &str) -> &str {
+    if agent == "support" { "desk" } else { agent }
+}
+
+/// All cases below a folder, and below those in it.
 ///
 /// # Panics
 ///
 /// If a file cannot be read, or a case has a member that is not known: a misspelt case must not pass.
 pub fn all(folder: &Path) -> Vec<Case> {
-    let mut files: Vec<_> = fs::read_dir(folder)
+    let mut paths: Vec<_> = fs::read_dir(folder)
         .expect("the folder of cases")
         .map(|entry| entry.expect("a file").path())
+        .filter(|path| path.is_dir() || path.extension().is_some_and(|extension| extension == "yaml"))
         .collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
-    files.sort();
-    assert!(!files.is_empty(), "no cases in {}", folder.display());
-    files.into_iter().flat_map(|file| in_file(&file)).collect()
+    paths.sort();
+    assert!(!paths.is_empty(), "no cases in {}", folder.display());
+    paths.into_iter().flat_map(|path| if path.is_dir() { all(&path) } else { in_file(&path) }).collect()
 }
 
 fn in_file(file: &Path) -> Vec<Case> {
@@ -123,7 +122,10 @@ fn in_file(file: &Path) -> Vec<Case> {
                 "tools", "offers", "schema", "agent", "guards", "stopped", "budgets", "trips", "session",
                 "trusted",
             ];
-            known(&case["given"], &given, file);
+            match case["given"]["file"].is_string() {
+                true => known(&case["given"], &["file", "schemas"], file),
+                false => known(&case["given"], &given, file),
+            }
             let steps: Vec<_> =
                 case["steps"].as_array().expect("steps").iter().map(|step| read_step(step, file)).collect();
             let name = case["name"].as_str().expect("a name").to_owned();
@@ -144,6 +146,9 @@ fn read_step(step: &Value, file: &Path) -> Step {
         "key",
         "cost",
         "after",
+        "at",
+        "as",
+        "fill",
         "stop",
         "narrow",
         "resume",
@@ -156,13 +161,18 @@ fn read_step(step: &Value, file: &Path) -> Step {
     let want = &step["want"];
     known(want, &["decision", "code", "told", "reached"], file);
     let text = |value: &Value| value.as_str().map(str::to_owned);
+    let call = text(&step["call"]).expect("a call");
+    let (server, call) = call.split_once('/').unwrap_or(("crm", &call));
     Step {
-        call: text(&step["call"]).expect("a call"),
-        arguments: if step["arguments"].is_null() { "{}".to_owned() } else { step["arguments"].to_string() },
+        server: server.to_owned(),
+        call: call.to_owned(),
+        agent: text(&step["as"]).unwrap_or_else(|| "support".to_owned()),
+        arguments: arguments(step),
         dry_run: text(&step["dry_run"]),
         key: text(&step["key"]),
         cost: step["cost"].is_object().then(|| step["cost"].to_string()),
         after: step["after"].as_u64().unwrap_or(0),
+        at: text(&step["at"]).map(|at| seconds(&at)),
         stop: text(&step["stop"])
             .map(|scope| (scope, Leaves::Nothing))
             .or_else(|| Some((text(&step["narrow"])?, Leaves::Reads))),
@@ -180,6 +190,29 @@ fn read_step(step: &Value, file: &Path) -> Step {
     }
 }
 
+/// The arguments of a step: a mapping, or JSON as it is sent; `fill` puts a text of so many letters under a name.
+fn arguments(step: &Value) -> String {
+    if let Some(text) = step["arguments"].as_str() {
+        return text.to_owned();
+    }
+    let mut arguments = step["arguments"].as_object().cloned().unwrap_or_default();
+    for (name, letters) in step["fill"].as_object().into_iter().flatten() {
+        let letters = letters.as_u64().and_then(|letters| usize::try_from(letters).ok()).expect("how many");
+        arguments.insert(name.clone(), "x".repeat(letters).into());
+    }
+    Value::Object(arguments).to_string()
+}
+
+/// The moment that a text like `2027-01-15T08:00` names in UTC, in seconds since 1970.
+fn seconds(text: &str) -> u64 {
+    let parts: Vec<u64> = text.split(['-', 'T', ':']).map(|part| part.parse().expect("a number")).collect();
+    let [year, month, day, hour, minute] = parts[..] else { panic!("`{text}` is no moment") };
+    // Years begin in March here, so that the odd day is the last of one.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 719_469;
+    days * 86_400 + hour * 3_600 + minute * 60
+}
+
 fn known(value: &Value, keys: &[&str], file: &Path) {
     for key in value.as_object().unwrap_or_else(|| panic!("{}: {value} is no mapping", file.display())).keys()
     {
@@ -191,7 +224,7 @@ impl Step {
     /// What it takes to run it.
     fn needs(&self) -> Vec<String> {
         let used = [
-            self.after > 0,
+            self.after > 0 || self.at.is_some(),
             self.answers != Answers::Done || self.result.is_some(),
             self.stop.is_some() || self.resume.is_some(),
         ];
@@ -199,205 +232,19 @@ impl Step {
     }
 }
 
-/// A value as `placet.toml` takes it on one line.
-fn toml(value: &Value) -> String {
-    match value {
-        Value::Object(members) => {
-            let members =
-                members.iter().map(|(key, value)| format!("{} = {}", Value::from(key.as_str()), toml(value)));
-            format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
-        }
-        Value::Array(items) => format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", ")),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Case {
-    /// The configuration file that it gives, for a server with this command.
-    pub fn config(&self, command: &str) -> String {
-        let trusted = if self.given["trusted"].as_bool() == Some(true) { "trusted = true\n" } else { "" };
-        let mut text = format!("[servers.crm]\ncommand = {command}\n{trusted}[servers.crm.tools]\n");
-        for (tool, terms) in self.given["tools"].as_object().into_iter().flatten() {
-            writeln!(text, "{tool} = {}", toml(terms)).expect("text");
+    #[test]
+    fn a_moment_is_that_of_the_calendar() {
+        for (text, want) in [
+            ("1970-01-01T00:00", 0),
+            ("2027-01-15T08:00", 1_800_000_000),
+            ("2024-02-29T23:59", 1_709_251_140),
+            ("2024-03-01T00:00", 1_709_251_200),
+        ] {
+            assert_eq!(seconds(text), want, "{text}");
         }
-        let agent = &self.given["agent"];
-        let disclose = agent["disclose"].as_str().unwrap_or("full");
-        writeln!(text, "[agents.support]\ndisclose = \"{disclose}\"").expect("text");
-        if let Some(levels) = agent["levels"].as_array() {
-            writeln!(text, "levels = {}", Value::from(levels.clone())).expect("text");
-        }
-        for list in ["allow", "deny"] {
-            if let Some(tools) = agent[list].as_array() {
-                let full: Vec<_> =
-                    tools.iter().map(|tool| format!("\"crm/{}\"", tool.as_str().expect("a tool"))).collect();
-                writeln!(text, "{list} = [{}]", full.join(", ")).expect("text");
-            }
-        }
-        if let Some(guards) = self.given["guards"].as_object() {
-            text.push_str("[guards]\n");
-            for (scope, guard) in guards {
-                let guard = match guard["forbid"].as_str() {
-                    Some(words) => format!("{{ forbid = \"{words}\" }}"),
-                    None => guard.to_string(),
-                };
-                writeln!(text, "\"{scope}\" = {guard}").expect("text");
-            }
-        }
-        for table in ["budgets", "trips"] {
-            for entry in self.given[table].as_array().into_iter().flatten() {
-                writeln!(text, "[[{table}]]").expect("text");
-                for (key, value) in entry.as_object().into_iter().flatten() {
-                    writeln!(text, "{key} = {}", toml(value)).expect("text");
-                }
-            }
-        }
-        if let Some(session) = self.given["session"].as_object() {
-            text.push_str("[session]\n");
-            for (key, value) in session {
-                writeln!(text, "{key} = {}", toml(value)).expect("text");
-            }
-        }
-        text
-    }
-
-    /// Whether everything is stopped.
-    pub fn stopped(&self) -> bool {
-        self.given["stopped"].as_bool() == Some(true)
-    }
-
-    /// What the server offers, as the result of `tools/list`.
-    pub fn offers(&self) -> String {
-        let schema = &self.given["schema"];
-        let schema = if schema.is_null() { serde_json::json!({ "type": "object" }) } else { schema.clone() };
-        let levelled = self.given["tools"].as_object().into_iter().flatten().map(|(tool, _)| tool.as_str());
-        let besides = self.given["offers"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let tools: Vec<_> = levelled
-            .chain(besides)
-            .map(|tool| serde_json::json!({ "name": tool, "inputSchema": schema }))
-            .collect();
-        serde_json::json!({ "tools": tools }).to_string()
-    }
-
-    /// Holds the engine against it.
-    ///
-    /// # Panics
-    ///
-    /// With the case's name, if the engine says something else.
-    pub fn run_on_engine(&self) {
-        let read = config::read(&self.config("[\"true\"]"));
-        let config = read.config.unwrap_or_else(|| panic!("{}: {:?}", self.name, read.findings));
-        let policy = Policy::compile(Rules::from(&config), catalogue(&config)).expect("a policy");
-        let secret = DigestKey::new(&[1; 32]);
-        let (engine, store) = (Engine::new(policy, secret.clone()), Memory::new());
-        let mut now = Now { wall: Timestamp(1_800_000_000_000_000), boot: BootInstant::default() };
-        let keep = |changes: Changes| ready(store.commit::<Durable>(changes)).expect("it is remembered");
-        if self.stopped() {
-            keep(decide::stop(stop("everything", Leaves::Nothing, now), now));
-        }
-        let offered = parse(self.offers().as_bytes(), &Limits::EDGE).expect("offers");
-        let definitions: Vec<_> = offered
-            .get("tools")
-            .and_then(Json::as_array)
-            .expect("tools")
-            .iter()
-            .map(|tool| Arc::new(Definition::read(tool).expect("a definition")))
-            .collect();
-        for (at, step) in self.steps.iter().enumerate() {
-            let place = format!("{}: {}, step {}", self.file.display(), self.name, at + 1);
-            let passed = Duration::from_secs(step.after);
-            now = Now { wall: now.wall.plus(passed), boot: now.boot.plus(passed) };
-            if let Some(scope) = &step.resume {
-                keep(decide::resume(scope.parse().expect("a scope"), "a person", "it says so", now));
-            }
-            if let Some((scope, leaves)) = &step.stop {
-                keep(decide::stop(stop(scope, *leaves, now), now));
-            }
-            let id = CallId::from_random([u8::try_from(at).expect("few steps"); 12]);
-            let call = Arc::new(Call::new(id, step.proposal(), &secret));
-            let remembered = ready(store.load(&engine.needs(&call, now))).expect("what is known");
-            let offer = definitions.iter().find(|definition| definition.name == call.action.tool);
-            let offer = offer.map_or(Offer::Absent, |definition| Offer::Accepted(Arc::clone(definition)));
-            let Verdict { decision, changes } =
-                engine.decide(&call, &Known { paused: false, remembered, offer }, now);
-            let (word, code) = match &decision {
-                Decision::Allow(_) => ("allow", None),
-                Decision::Ask(_) => ("ask", Some("approval_pending")),
-                Decision::Deny(Denial { reason, .. }) => ("deny", Some(reason.code().as_str())),
-                Decision::Plan(_) => ("plan", None),
-                Decision::Replay(_) => ("replay", None),
-                Decision::Join(_) => ("join", None),
-            };
-            assert_eq!(word, step.decision, "{place}: {decision:?}");
-            assert_eq!(code, step.code.as_deref(), "{place}");
-            assert_eq!(word == "allow", step.reached, "{place}");
-            let intent = changes.intent.clone();
-            keep(changes);
-            if let Some(intent) = intent {
-                let (outcome, result) = step.outcome(&secret);
-                keep(engine.settle(&intent, &outcome, result.as_ref(), now));
-            }
-        }
-    }
-}
-
-impl Step {
-    /// What is proposed, by the agent of all cases.
-    fn proposal(&self) -> Proposal {
-        let tool = self.call.parse().unwrap_or_else(|_| ToolName::of_method("not-a-name"));
-        let cost = self.cost.as_deref().map(object).unwrap_or_default();
-        let amount = |value: &Json| value.compact().parse::<Amount>().expect("an amount");
-        Proposal {
-            agent: "support".parse().expect("a name"),
-            client: "desk".parse().expect("a name"),
-            session: None,
-            action: Action::new("crm".parse().expect("a name"), tool),
-            arguments: object(&self.arguments),
-            meta: Object::new(),
-            mode: mode(self.dry_run.as_deref()),
-            key: self.key.as_deref().map(Into::into),
-            cost: cost.iter().map(|(unit, value)| (unit.parse().expect("a unit"), amount(value))).collect(),
-        }
-    }
-
-    /// What comes back if it is reached: the same each time, so that only the call tells two apart.
-    fn outcome(&self, secret: &DigestKey) -> (Outcome, Option<Json>) {
-        let (ending, answered) = match self.answers {
-            Answers::Done => (Ending::Succeeded, true),
-            Answers::Failed => (Ending::Failed, true),
-            Answers::Never => (Ending::Unknown, false),
-        };
-        let text = format!("{ending:?}");
-        let outcome = Outcome {
-            note: None,
-            bytes: answered.then_some(text.len()),
-            digest: answered.then(|| secret.digest([text.as_bytes()])),
-            kept: answered.then(|| Kept::Text(text.as_str().into())),
-            ..Outcome::without_result(ending, "")
-        };
-        (outcome, self.result.as_deref().map(|result| Json::Object(object(result))))
-    }
-}
-
-fn object(text: &str) -> Object {
-    parse(text.as_bytes(), &Limits::EDGE).expect("JSON").as_object().cloned().expect("an object")
-}
-
-fn stop(scope: &str, leaves: Leaves, now: Now) -> Stop {
-    Stop {
-        scope: scope.parse().expect("a scope"),
-        leaves,
-        reason: "it says so".to_owned(),
-        by: "a case".to_owned(),
-        since: now.wall,
-    }
-}
-
-fn mode(dry_run: Option<&str>) -> Mode {
-    match dry_run {
-        None => Mode::Live,
-        Some("decide") => Mode::DryRun(DryRun::Decide),
-        Some("validate") => Mode::DryRun(DryRun::Validate),
-        Some("tool") => Mode::DryRun(DryRun::Tool),
-        Some(other) => panic!("`{other}` is no kind of dry run"),
     }
 }

@@ -66,7 +66,8 @@ pub(super) fn rule(
         },
     };
     let judged = policy.judge_call(&call.agent, &call.action, &seen);
-    let ruling = self::ruling(policy, judged, call, known, level).map_err(|denial| Denial { listed, ..denial })?;
+    let ruling =
+        self::ruling(policy, judged, call, known, level).map_err(|denial| Denial { listed, ..denial })?;
     Ok(Ruling { reads_labels: policy.reads_labels(&call.action), ..ruling })
 }
 
@@ -89,9 +90,7 @@ fn ruling(
         Judged::Refused { reason, policies } if watched && is_softened(&reason) => {
             Ok(ruled(Vec::new(), policies, Some(format!("deny {}", reason.code().as_str()).into())))
         }
-        Judged::Refused { reason, policies } => {
-            Err(Denial { policies, ..Denial::because(reason).at(level) })
-        }
+        Judged::Refused { reason, policies } => Err(Denial { policies, ..Denial::because(reason).at(level) }),
     }
 }
 

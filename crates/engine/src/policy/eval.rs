@@ -15,8 +15,8 @@ use std::{
 };
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, Context, Decision, Entities, Policy, PolicyId, PolicySet, Request, Response,
-    RestrictedExpression, Schema,
+    AuthorizationError, Authorizer, Context, Decision, Entities, Policy, PolicyId, PolicySet, Request,
+    Response, RestrictedExpression, Schema,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -30,7 +30,7 @@ use super::{
 use crate::{
     decision::DenyReason,
     level::Level,
-    names::{Action, AgentName, TeamName},
+    names::{Action, AgentName, MatchName, TeamName},
     tool::Definition,
 };
 
@@ -94,7 +94,8 @@ impl Compiled {
                 None => Some(Policy::from_json(Some(id.clone()), rule.to_est()).map_err(bug)?),
                 Some(_) => None,
             });
-            let missing = rule.when.as_ref().map(|_| (PolicyId::new(&*missing_id(&rule.id)), (at, Part::Missing)));
+            let missing =
+                rule.when.as_ref().map(|_| (PolicyId::new(&*missing_id(&rule.id)), (at, Part::Missing)));
             for (id, part) in [(id, (at, Part::Main))].into_iter().chain(missing) {
                 if by_id.insert(id, part).is_some() {
                     return Err(PolicyError::Invalid(vec![format!("two rules are called `{}`", rule.id)]));
@@ -120,7 +121,8 @@ impl Compiled {
         let mut slices = Vec::new();
         slices.resize_with(agents.len().saturating_mul(actions.len()), OnceLock::new);
         model::self_check(&schema, &entities)?;
-        let with_condition: Vec<_> = lowered.iter().enumerate().filter(|(_, rule)| rule.when.is_some()).collect();
+        let with_condition: Vec<_> =
+            lowered.iter().enumerate().filter(|(_, rule)| rule.when.is_some()).collect();
         let conditional = actions.iter().filter_map(|(action, (_, level))| {
             let covering = with_condition.iter().filter(|(_, rule)| rule.covers(action, *level));
             let covering: Vec<_> = covering.map(|(at, _)| *at).collect();
@@ -153,7 +155,8 @@ impl Compiled {
         let mut problems: Vec<RuleProblem> = Vec::new();
         let mut views = BTreeMap::new();
         for action in self.conditional.keys() {
-            let Some(definition) = self.catalogue.get(action).and_then(|tool| tool.definition.as_ref()) else {
+            let Some(definition) = self.catalogue.get(action).and_then(|tool| tool.definition.as_ref())
+            else {
                 continue;
             };
             match self.compile_view(action, definition) {
@@ -186,7 +189,8 @@ impl Compiled {
     /// The view of an action under the definition that a call of it has; none if its conditions mean nothing
     /// there.
     fn view(&self, action: &Action, definition: &Definition) -> Option<Arc<View>> {
-        let known = self.views.read().ok()?.get(action).filter(|view| view.shape == definition.shape).cloned();
+        let known =
+            self.views.read().ok()?.get(action).filter(|view| view.shape == definition.shape).cloned();
         if known.is_some() {
             return known;
         }
@@ -205,6 +209,35 @@ impl Compiled {
     pub(super) fn reads_labels(&self, action: &Action) -> bool {
         let Ok(views) = self.views.read() else { return true };
         views.get(action).is_some_and(|view| view.reads_labels())
+    }
+
+    /// The rule of a policy, and whether the policy is the one for what is missing.
+    pub(super) fn rule(&self, id: &str) -> Option<(&Lowered, bool)> {
+        let (at, part) = self.by_id.get(&PolicyId::new(id))?;
+        Some((self.lowered.get(*at)?, *part == Part::Missing))
+    }
+
+    /// The rules with a condition whose scope can match the pair.
+    pub(super) fn conditional_rules(&self, agent: &AgentName, action: &Action) -> Vec<&Lowered> {
+        let found = self.agents.get(agent).zip(self.actions.get(action)).zip(self.conditional.get(action));
+        let Some((((_, team), (_, level)), covering)) = found else { return Vec::new() };
+        let rules = covering.iter().filter_map(|at| self.lowered.get(*at));
+        rules.filter(|rule| rule.can_match(agent, team.as_ref(), action, *level)).collect()
+    }
+
+    /// What the conditional rules of a pair read, under this definition of the tool.
+    pub(super) fn looked_at(
+        &self,
+        agent: &AgentName,
+        action: &Action,
+        definition: &Definition,
+    ) -> Option<(Arc<View>, BTreeSet<MatchName>, BTreeSet<Vec<String>>)> {
+        let view = self.conditional.get(action).and_then(|_| self.view(action, definition))?;
+        let ids: BTreeSet<_> =
+            self.conditional_rules(agent, action).into_iter().map(|rule| &rule.id).collect();
+        let (facts, reads) =
+            view.looked_at(|at| self.lowered.get(at).is_some_and(|rule| ids.contains(&rule.id)));
+        Some((view, facts, reads))
     }
 
     /// Judges one call, conditions included.
@@ -253,14 +286,16 @@ impl Compiled {
         };
         let ask = |controls: &BTreeSet<Control>| {
             let controls = ("controls".to_owned(), model::texts(controls));
-            let parts: Vec<(String, RestrictedExpression)> = parts.iter().cloned().chain([controls]).collect();
+            let parts: Vec<(String, RestrictedExpression)> =
+                parts.iter().cloned().chain([controls]).collect();
             let context = Context::from_pairs(parts).map_err(bug)?;
             let request = model::request(agent, action, context, &view.schema)?;
             Ok(Authorizer::new().is_authorized(&request, &sliced.set, &self.entities))
         };
         match self.in_two_rounds(ask) {
             Judged::Refused { reason: DenyReason::FactMissing(_), policies } => {
-                let which = view.missing(&self.rules, seen.arguments).unwrap_or_else(|| "an argument".to_owned());
+                let which =
+                    view.missing(&self.rules, seen.arguments).unwrap_or_else(|| "an argument".to_owned());
                 Judged::Refused { reason: DenyReason::FactMissing(which.into()), policies }
             }
             judged @ (Judged::Granted { .. } | Judged::Refused { .. }) => judged,
@@ -368,7 +403,9 @@ impl Compiled {
         ids.sort();
         match (response.decision(), hard) {
             (Decision::Allow, _) => Read::Allowed(ids),
-            (Decision::Deny, Some((_, _, words))) => Read::Forbidden { reason: DenyReason::Forbidden(words), ids },
+            (Decision::Deny, Some((_, _, words))) => {
+                Read::Forbidden { reason: DenyReason::Forbidden(words), ids }
+            }
             (Decision::Deny, None) if missing => {
                 Read::Forbidden { reason: DenyReason::FactMissing("an argument".into()), ids }
             }

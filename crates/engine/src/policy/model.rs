@@ -59,8 +59,12 @@ fn insert(actions: &mut Map<String, Value>, name: &Action, tool: &Tool, context:
 
 fn action(groups: &[String], context: &[(&str, Value)]) -> Value {
     let controls = json!({ "type": "Set", "element": { "type": "String" } });
-    let attributes: Map<String, Value> =
-        context.iter().cloned().chain([("controls", controls)]).map(|(name, kind)| (name.to_owned(), kind)).collect();
+    let attributes: Map<String, Value> = context
+        .iter()
+        .cloned()
+        .chain([("controls", controls)])
+        .map(|(name, kind)| (name.to_owned(), kind))
+        .collect();
     let groups: Vec<_> = groups.iter().map(|group| json!({ "id": group })).collect();
     json!({ "memberOf": groups, "appliesTo": {
         "principalTypes": ["Agent"],
@@ -78,7 +82,11 @@ fn of_actions(actions: Map<String, Value>) -> Result<Schema, PolicyError> {
 }
 
 /// Agents in their teams, servers, and, by the schema, actions in their groups.
-pub(super) fn entities(rules: &Rules, catalogue: &Catalogue, schema: &Schema) -> Result<Entities, PolicyError> {
+pub(super) fn entities(
+    rules: &Rules,
+    catalogue: &Catalogue,
+    schema: &Schema,
+) -> Result<Entities, PolicyError> {
     let mut all = vec![Entity::new_no_attrs(uid("Agent", "probe")?, HashSet::new())];
     let mut teams = BTreeSet::new();
     for (name, agent) in &rules.agents {
@@ -124,7 +132,9 @@ pub(super) fn request(
 
 /// A set of texts, as an attribute of a context.
 pub(super) fn texts<T: ToString>(all: impl IntoIterator<Item = T>) -> RestrictedExpression {
-    RestrictedExpression::new_set(all.into_iter().map(|text| RestrictedExpression::new_string(text.to_string())))
+    RestrictedExpression::new_set(
+        all.into_iter().map(|text| RestrictedExpression::new_string(text.to_string())),
+    )
 }
 
 fn uid(kind: &str, id: &str) -> Result<EntityUid, PolicyError> {
@@ -138,8 +148,11 @@ pub(super) fn validate(policies: &[Policy], schema: &Schema) -> Result<(), Vec<S
     let warnings = result
         .validation_warnings()
         .filter(|warning| !matches!(warning, cedar_policy::ValidationWarning::ImpossiblePolicy(_)));
-    let problems: Vec<_> =
-        result.validation_errors().map(ToString::to_string).chain(warnings.map(ToString::to_string)).collect();
+    let problems: Vec<_> = result
+        .validation_errors()
+        .map(ToString::to_string)
+        .chain(warnings.map(ToString::to_string))
+        .collect();
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 

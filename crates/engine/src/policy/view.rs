@@ -109,14 +109,17 @@ impl View {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let reads: Reads = lowered.iter().flat_map(|(_, _, condition)| condition.reads.iter().cloned()).collect();
+        let reads: Reads =
+            lowered.iter().flat_map(|(_, _, condition)| condition.reads.iter().cloned()).collect();
         let root = root.narrowed(&reads);
-        let context = context_type(&root, lowered.iter().any(|(.., condition)| !condition.matches.is_empty()));
+        let context =
+            context_type(&root, lowered.iter().any(|(.., condition)| !condition.matches.is_empty()));
         let invalid = |what: String| vec![RuleProblem { line: 0, message: what, help: None }];
         let schema = model::schema_of(action, tool, &context).map_err(|error| invalid(error.to_string()))?;
         let mut viewed = Vec::new();
         for (at, rule, condition) in lowered {
-            let policies = policies(rule, action, &condition, matches).map_err(|error| invalid(error.to_string()))?;
+            let policies =
+                policies(rule, action, &condition, matches).map_err(|error| invalid(error.to_string()))?;
             model::validate(&policies, &schema).map_err(|found| {
                 let line = rule.line;
                 found.into_iter().map(|message| RuleProblem { line, message, help: None }).collect::<Vec<_>>()
@@ -136,6 +139,21 @@ impl View {
         Some(Sliced { set, facts: mine().flat_map(|viewed| viewed.facts.iter().cloned()).collect() })
     }
 
+    /// The facts and the places that the conditional rules among these read.
+    pub(super) fn looked_at(
+        &self,
+        covers: impl Fn(usize) -> bool,
+    ) -> (BTreeSet<MatchName>, BTreeSet<Vec<String>>) {
+        let mine = || self.rules.iter().filter(|viewed| covers(viewed.rule));
+        let facts = mine().flat_map(|viewed| viewed.facts.iter().cloned()).collect();
+        (facts, mine().flat_map(|viewed| viewed.reads.iter().cloned()).collect())
+    }
+
+    /// Whether arguments have members that the tool does not declare.
+    pub(super) fn is_extra(&self, arguments: &Json) -> bool {
+        has_extra(&self.whole, arguments)
+    }
+
     /// Whether a rule reads what the session has seen.
     pub(super) fn reads_labels(&self) -> bool {
         self.rules.iter().flat_map(|viewed| &viewed.reads).any(|path| path == &["session", "labels"])
@@ -152,10 +170,11 @@ impl View {
             let found = path.iter().try_fold(arguments, |value, name| value.get(name));
             found.is_none_or(Json::is_null)
         };
-        let read = self.rules.iter().flat_map(|viewed| &viewed.reads).filter_map(|path| match path.split_first() {
-            Some((root, path)) if root == "args" => Some(path),
-            Some(_) | None => None,
-        });
+        let read =
+            self.rules.iter().flat_map(|viewed| &viewed.reads).filter_map(|path| match path.split_first() {
+                Some((root, path)) if root == "args" => Some(path),
+                Some(_) | None => None,
+            });
         let facts = self.rules.iter().flat_map(|viewed| &viewed.facts);
         let looked_at = facts.filter_map(|name| rules.matches.get(name).map(|found| found.path.names()));
         read.map(<[String]>::to_vec)
@@ -217,7 +236,8 @@ impl View {
                 ("call", "weekday") => RestrictedExpression::new_string(clock.weekday.to_owned()),
                 ("call", "cost") => {
                     let Kind::Record(units) = &member.kind else { return Err(DenyReason::Bug) };
-                    let costs = units.members.keys().map(|unit| Ok((unit.clone(), whole((seen.cost)(unit)?.0)?)));
+                    let costs =
+                        units.members.keys().map(|unit| Ok((unit.clone(), whole((seen.cost)(unit)?.0)?)));
                     let costs = costs.collect::<Result<Vec<_>, DenyReason>>()?;
                     RestrictedExpression::new_record(costs).map_err(|_| DenyReason::Bug)?
                 }

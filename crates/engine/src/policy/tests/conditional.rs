@@ -32,7 +32,8 @@ fn when(guard: Guard, text: &str) -> Guard {
 }
 
 fn facts() -> BTreeMap<MatchName, Match> {
-    let read = config::read("[match.internal]\npath = \"args.to[*]\"\nall = { suffix = \"@corp.example\" }\n");
+    let read =
+        config::read("[match.internal]\npath = \"args.to[*]\"\nall = { suffix = \"@corp.example\" }\n");
     read.config.unwrap_or_else(|| panic!("{:?}", read.findings)).matches
 }
 
@@ -47,7 +48,8 @@ fn judged(policy: &Policy, arguments: &str) -> Judged {
 
 fn judged_in(policy: &Policy, arguments: &str, steps: u64, labels: &[&str]) -> Judged {
     let definition = refund();
-    let arguments = parse(arguments.as_bytes(), &Limits::EDGE).unwrap_or_else(|error| panic!("{error}: {arguments}"));
+    let arguments =
+        parse(arguments.as_bytes(), &Limits::EDGE).unwrap_or_else(|error| panic!("{error}: {arguments}"));
     definition.schema.check(&arguments).unwrap();
     let labels = labels.iter().map(|label| label.parse().unwrap()).collect();
     let seen = Seen {
@@ -202,7 +204,9 @@ fn what_the_whole_policy_says_in_cedar_parses_and_has_no_word_of_ours_in_it() {
     let text = compiled(guards).unwrap().to_cedar();
     let set: cedar_policy::PolicySet = text.parse().unwrap_or_else(|error| panic!("{error}: {text}"));
     assert_eq!(set.policies().count(), 4, "{text}");
-    for part in ["decimal(\"100.0\")", "context.matches.contains(\"internal\")", "context.absent", "context.args has"] {
+    for part in
+        ["decimal(\"100.0\")", "context.matches.contains(\"internal\")", "context.absent", "context.args has"]
+    {
         assert!(text.contains(part), "{part} in {text}");
     }
 }

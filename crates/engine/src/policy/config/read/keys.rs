@@ -139,7 +139,8 @@ pub(super) const MATCH: Keys =
 
 pub(super) const POLICY_TEST: Keys = Keys {
     known: &[
-        "name", "agent", "tool", "args", "session", "at", "dry_run", "cost", "decision", "code", "controls", "by",
+        "name", "agent", "tool", "args", "session", "at", "dry_run", "cost", "decision", "code", "controls",
+        "by",
     ],
     unbuilt: &[],
 };

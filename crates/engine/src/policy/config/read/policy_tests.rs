@@ -192,7 +192,10 @@ impl<'a> Reader<'a> {
 
     fn mistyped_steps(&mut self, field: &Field<'a>) {
         let finding = Finding::error("`steps` must be a whole number from 1 on");
-        self.found(&field.at, finding.help("it counts the calls of the session, the one that is judged included"));
+        self.found(
+            &field.at,
+            finding.help("it counts the calls of the session, the one that is judged included"),
+        );
     }
 
     fn moment(&mut self, field: &Field<'a>) -> Option<Timestamp> {
@@ -233,13 +236,17 @@ impl<'a> Reader<'a> {
     fn expected(&mut self, field: &Field<'a>, table: &Fields<'a>) -> Option<Expected> {
         let decision = self.needed(field, table, "decision", "`decision = \"deny\"`");
         let decision = decision.and_then(|decision| self.word(&decision, &Word::ALL, Word::as_str));
-        let code = table.get("code").map(|code| self.only_with(&code, decision, Word::Deny).and_then(|()| self.code(&code)));
+        let code = table
+            .get("code")
+            .map(|code| self.only_with(&code, decision, Word::Deny).and_then(|()| self.code(&code)));
         let controls = table.get("controls").map(|controls| {
             self.only_with(&controls, decision, Word::Ask).and_then(|()| self.wanted_controls(&controls))
         });
         let by = match table.get("by") {
             None => Some(Vec::new()),
-            Some(by) => self.texts(&by).map(|texts| texts.iter().map(|(text, _)| (*text).to_owned()).collect()),
+            Some(by) => {
+                self.texts(&by).map(|texts| texts.iter().map(|(text, _)| (*text).to_owned()).collect())
+            }
         };
         // What cannot be read must not become a test that expects less.
         let code = code.map_or(Some(None), |code| code.map(Some));
@@ -251,7 +258,8 @@ impl<'a> Reader<'a> {
     fn only_with(&mut self, field: &Field<'a>, decision: Option<Word>, wanted: Word) -> Option<()> {
         match decision {
             Some(decision) if decision != wanted => {
-                let message = format!("`{}` is said of another decision than `{}`", field.name, decision.as_str());
+                let message =
+                    format!("`{}` is said of another decision than `{}`", field.name, decision.as_str());
                 let help = format!("it stands beside `decision = \"{}\"`", wanted.as_str());
                 self.found(&field.key, Finding::error(message).help(help));
                 None

@@ -26,8 +26,7 @@ impl Page {
 
 fn call(given: &Proposed) -> Vec<Pair> {
     let Proposed { agent, tool, arguments, steps, labels, at, dry_run, cost } = given;
-    let mut pairs =
-        vec![("agent", quoted(agent.as_str())), ("tool", quoted(&tool.to_string()))];
+    let mut pairs = vec![("agent", quoted(agent.as_str())), ("tool", quoted(&tool.to_string()))];
     if arguments.as_object().is_none_or(|object| !object.is_empty()) {
         pairs.push(("args", argument(arguments)));
     }

@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     /// When the call would come, as 2026-11-24T10:00:00Z; else now
     #[arg(long, value_name = "TIME", requires = "arguments")]
     at: Option<String>,
-    /// The how manieth call of its session it would be
+    /// Which call of its session it would be, counted from 1
     #[arg(long, value_name = "N", default_value_t = 1, requires = "arguments")]
     steps: u64,
     /// What its session has seen; once for each label

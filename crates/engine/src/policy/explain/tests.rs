@@ -27,7 +27,7 @@ fn a_refusal_by_condition_names_the_rule_and_what_it_read() {
             r#"deny "not outside" if args has to && !matches.ours"#,
         ]
     );
-    assert_eq!(found.deciding[0].line, 21);
+    assert_eq!(found.deciding[0].line, 20);
     assert_eq!(found.facts, [("ours".parse().unwrap(), Ok(Truth::Fails))]);
     let read: Vec<String> = found
         .read
@@ -47,7 +47,7 @@ fn a_refusal_by_condition_names_the_rule_and_what_it_read() {
     let [change] = found.changes.as_slice() else { panic!("{:?}", found.changes) };
     assert_eq!(
         change.what,
-        "take out guard `cap` on line 21 and guard `ours` on line 23, or change its condition, or send other arguments"
+        "take out guard `cap` on line 20 and guard `ours` on line 22, or change its condition, or send other arguments"
     );
     assert_eq!(change.then.as_ref().unwrap().controls().len(), 1, "the second pair of eyes is left");
 }

@@ -36,6 +36,22 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// Reads RFC 3339 with any offset, to the microsecond; none if it is something else, finer, or before 1970.
+    ///
+    /// ```
+    /// # use placet_engine::time::Timestamp;
+    /// let moment = Timestamp::parse("2026-11-24T10:00:00+01:00").expect("a moment");
+    /// assert_eq!(moment.to_string(), "2026-11-24T09:00:00.000Z");
+    /// assert_eq!(Timestamp::parse("2026-11-24 10:00"), None);
+    /// ```
+    pub fn parse(text: &str) -> Option<Self> {
+        let read: jiff::Timestamp = text.parse().ok()?;
+        let whole = read.subsec_nanosecond() % 1_000 == 0;
+        u64::try_from(read.as_microsecond()).ok().filter(|_| whole).map(Self)
+    }
+}
+
 impl BootInstant {
     /// This moment and `later` more.
     pub fn plus(self, later: Duration) -> Self {

@@ -14,6 +14,7 @@ use placet_engine::{
     policy::{
         self, Policy, PolicyError, RuleProblem, Rules,
         config::{self, Config, Cwd, Part, Text},
+        lint::lint,
     },
 };
 use sha2::{Digest as _, Sha256};
@@ -37,6 +38,20 @@ pub struct Loaded {
     pub digest: String,
     /// What a person should hear although the file can be used.
     pub warnings: Option<String>,
+    /// What messages call the file.
+    pub name: String,
+    /// Its text, into which messages point.
+    pub source: String,
+}
+
+impl Loaded {
+    /// What the file says that its author probably did not mean, rendered for a person.
+    pub fn lints(&self) -> Option<String> {
+        let found = lint(&self.config, &self.policy);
+        let warning = |problem| Finding { severity: Severity::Warning, ..found_at(problem, &self.source) };
+        let findings: Vec<Finding> = found.iter().map(warning).collect();
+        (!findings.is_empty()).then(|| render(&findings, &self.name, &self.source))
+    }
 }
 
 /// What a person should see at each start: where the file asks for less than the usual care.
@@ -78,7 +93,7 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
     config.servers.keys().for_each(|server| methods::add(server, &mut catalogue));
     let policy = Policy::compile(Rules::from(&config), catalogue).map_err(|error| match error {
         PolicyError::Rules(problems) => {
-            findings.extend(problems.iter().map(|problem| found(problem, &source)));
+            findings.extend(problems.iter().map(|problem| found_at(problem, &source)));
             LoadError(render(&findings, &name, &source))
         }
         error @ (PolicyError::Invalid(_) | PolicyError::SelfCheck(_) | PolicyError::Bug(_)) => {
@@ -95,11 +110,11 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
     let digest = Sha256::digest(source.as_bytes());
     let digest = digest.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"));
     let warnings = (!findings.is_empty()).then(|| render(&findings, &name, &source));
-    Ok(Loaded { config, policy, books, digest, warnings })
+    Ok(Loaded { config, policy, books, digest, warnings, name, source })
 }
 
 /// What is wrong with a rule, shown on its line.
-fn found(problem: &RuleProblem, source: &str) -> Finding {
+fn found_at(problem: &RuleProblem, source: &str) -> Finding {
     let before: usize = source.split_inclusive('\n').take(problem.line.saturating_sub(1)).map(str::len).sum();
     let line = source.get(before..).and_then(|rest| rest.lines().next()).unwrap_or_default();
     let indent = line.len() - line.trim_start().len();

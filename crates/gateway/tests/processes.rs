@@ -16,6 +16,8 @@
 mod erase;
 #[path = "processes/kill_state.rs"]
 mod kill_state;
+#[path = "processes/policy.rs"]
+mod policy;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,7 +45,7 @@ use placet_testkit::{
 };
 use sha2::{Digest as _, Sha256};
 
-const TESTS: [(&str, fn()); 15] = [
+const TESTS: [(&str, fn()); 18] = [
     ("kill_9_leaves_each_write_with_its_intent_and_each_intent_with_an_outcome", kill_inline),
     ("kill_9_of_the_node_under_four_clients_loses_and_repeats_nothing", kill_node),
     ("kill_9_over_budgets_keys_and_stops_forgets_nothing_and_spends_nothing_twice", kill_state::kill_state),
@@ -58,6 +60,9 @@ const TESTS: [(&str, fn()); 15] = [
     ("values_are_erased_and_proofs_stay", erase::erase),
     ("the_scenario_prints_byte_for_byte", scenario),
     ("the_cases_hold_through_placet_mcp", cases),
+    ("tests_of_the_policy_pass_fail_and_say_why", policy::tests_in_the_file),
+    ("a_refusal_is_explained_with_what_would_change_it", policy::explained),
+    ("a_check_shows_conditions_and_warns_of_what_was_not_meant", policy::checked),
     ("init_writes_what_serves_and_nothing_that_a_server_made_up", init),
 ];
 

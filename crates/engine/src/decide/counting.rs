@@ -245,16 +245,8 @@ fn is_spared(call: &Call, unit: &Unit) -> bool {
 
 /// What a call costs in a unit: what the tool says, or what the caller says if that is more.
 pub(super) fn price(call: &Call, terms: &Tool, unit: &Unit) -> Result<Option<Amount>, DenyReason> {
-    let said = call.cost.get(unit).copied();
-    match terms.cost.get(unit) {
-        Some(cost) => {
-            let worked_out = cost
-                .evaluate(call.arguments.value())
-                .map_err(|error| DenyReason::CostUnknown(error.to_string()))?;
-            Ok(Some(said.map_or(worked_out, |said| said.max(worked_out))))
-        }
-        None => Ok(said),
-    }
+    let price = terms.price(unit, call.arguments.value(), &call.cost);
+    price.map_err(|error| DenyReason::CostUnknown(error.to_string()))
 }
 
 /// Lets a refusal count against its agent, and narrows the agent if that was one too many.

@@ -9,6 +9,7 @@
 
 mod control;
 mod pattern;
+mod policy_test;
 pub mod read;
 pub mod terms;
 mod text;
@@ -17,6 +18,7 @@ pub mod write;
 pub use self::{
     control::{Control, ControlError, Strength},
     pattern::{Pattern, PatternError},
+    policy_test::{Expected, PolicyTest, Proposed, Word},
     read::{Read, length, read},
     text::{Part, Text, TextError, TextFault},
     write::{Comments, write},
@@ -66,6 +68,8 @@ pub struct Config {
     pub durability: terms::Durability,
     /// Facts about arguments.
     pub matches: BTreeMap<MatchName, Match>,
+    /// What the policy is expected to say, in the order of the file. No part of what is judged.
+    pub tests: Vec<PolicyTest>,
 }
 
 /// A value and the line that it stands on, counted from 1. Only the value counts when two are compared: a

@@ -30,7 +30,7 @@ use super::{
 use crate::{
     decision::DenyReason,
     level::Level,
-    names::{Action, AgentName, TeamName},
+    names::{Action, AgentName, MatchName, TeamName},
     tool::Definition,
 };
 
@@ -209,6 +209,35 @@ impl Compiled {
     pub(super) fn reads_labels(&self, action: &Action) -> bool {
         let Ok(views) = self.views.read() else { return true };
         views.get(action).is_some_and(|view| view.reads_labels())
+    }
+
+    /// The rule of a policy, and whether the policy is the one for what is missing.
+    pub(super) fn rule(&self, id: &str) -> Option<(&Lowered, bool)> {
+        let (at, part) = self.by_id.get(&PolicyId::new(id))?;
+        Some((self.lowered.get(*at)?, *part == Part::Missing))
+    }
+
+    /// The rules with a condition whose scope can match the pair.
+    pub(super) fn conditional_rules(&self, agent: &AgentName, action: &Action) -> Vec<&Lowered> {
+        let found = self.agents.get(agent).zip(self.actions.get(action)).zip(self.conditional.get(action));
+        let Some((((_, team), (_, level)), covering)) = found else { return Vec::new() };
+        let rules = covering.iter().filter_map(|at| self.lowered.get(*at));
+        rules.filter(|rule| rule.can_match(agent, team.as_ref(), action, *level)).collect()
+    }
+
+    /// What the conditional rules of a pair read, under this definition of the tool.
+    pub(super) fn looked_at(
+        &self,
+        agent: &AgentName,
+        action: &Action,
+        definition: &Definition,
+    ) -> Option<(Arc<View>, BTreeSet<MatchName>, BTreeSet<Vec<String>>)> {
+        let view = self.conditional.get(action).and_then(|_| self.view(action, definition))?;
+        let ids: BTreeSet<_> =
+            self.conditional_rules(agent, action).into_iter().map(|rule| &rule.id).collect();
+        let (facts, reads) =
+            view.looked_at(|at| self.lowered.get(at).is_some_and(|rule| ids.contains(&rule.id)));
+        Some((view, facts, reads))
     }
 
     /// Judges one call, conditions included.

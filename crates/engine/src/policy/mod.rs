@@ -10,9 +10,12 @@
 pub mod arguments;
 pub mod config;
 mod eval;
+pub mod explain;
 pub mod facts;
+pub mod lint;
 mod lower;
 mod model;
+pub mod trial;
 mod view;
 pub mod when;
 

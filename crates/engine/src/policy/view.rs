@@ -144,6 +144,21 @@ impl View {
         Some(Sliced { set, facts: mine().flat_map(|viewed| viewed.facts.iter().cloned()).collect() })
     }
 
+    /// The facts and the places that the conditional rules among these read.
+    pub(super) fn looked_at(
+        &self,
+        covers: impl Fn(usize) -> bool,
+    ) -> (BTreeSet<MatchName>, BTreeSet<Vec<String>>) {
+        let mine = || self.rules.iter().filter(|viewed| covers(viewed.rule));
+        let facts = mine().flat_map(|viewed| viewed.facts.iter().cloned()).collect();
+        (facts, mine().flat_map(|viewed| viewed.reads.iter().cloned()).collect())
+    }
+
+    /// Whether arguments have members that the tool does not declare.
+    pub(super) fn is_extra(&self, arguments: &Json) -> bool {
+        has_extra(&self.whole, arguments)
+    }
+
     /// Whether a rule reads what the session has seen.
     pub(super) fn reads_labels(&self) -> bool {
         self.rules.iter().flat_map(|viewed| &viewed.reads).any(|path| path == &["session", "labels"])

@@ -11,6 +11,7 @@
 //! Start at [`When::parse`] and [`When::lower`]. Not here: the context that is asked about (`arguments`), and
 //! what a guard does where its condition holds.
 
+mod certain;
 mod check;
 mod literal;
 mod read;
@@ -192,6 +193,18 @@ impl When {
         let mut roots = BTreeSet::new();
         self.node.visit(&mut |node| roots.extend(node.path().map(|path| path.root)));
         roots
+    }
+
+    /// What it comes to whatever the call is, where its text alone says so; `None` is no answer, and not a no.
+    ///
+    /// ```
+    /// # use placet_engine::policy::when::When;
+    /// assert_eq!(When::parse("args.amount > 500 && args.amount < 100")?.certain(), Some(false));
+    /// assert_eq!(When::parse("args.amount > 500")?.certain(), None);
+    /// # Ok::<(), placet_engine::policy::when::WhenError>(())
+    /// ```
+    pub fn certain(&self) -> Option<bool> {
+        certain::certain(&self.node)
     }
 
     /// Types the condition against one tool and makes Cedar's expression of it.

@@ -4,12 +4,17 @@
 use std::io::Write as _;
 
 use clap::Args;
-use placet_engine::policy::Judged;
+use placet_engine::{
+    decision::{Denial, DenyReason},
+    diagnostic::inert,
+    names::{Action, AgentName},
+    policy::{Judged, Policy, config::Disclose, explain::RuleShown},
+};
 
 use super::{Exit, PlaceArguments, complain, say};
 use crate::{
-    config::{self, LoadError},
-    fail_modes,
+    config::{self, LoadError, Loaded},
+    fail_modes, words,
 };
 
 #[derive(Args, Debug)]
@@ -22,19 +27,15 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let places = match arguments.place.places() {
-        Ok(places) => places,
-        Err(exit) => return exit,
-    };
-    let loaded = match config::load(&places.config) {
+    let loaded = match loaded(&arguments.place) {
         Ok(loaded) => loaded,
-        Err(LoadError(text)) => {
-            tell(&text);
-            return Exit::Config;
-        }
+        Err(exit) => return exit,
     };
     if let Some(warnings) = &loaded.warnings {
         tell(warnings);
+    }
+    if let Some(lints) = loaded.lints() {
+        tell(&lints);
     }
     if arguments.show_cedar {
         say(loaded.policy.to_cedar().trim_end());
@@ -45,7 +46,9 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     }
     for (agent, remit) in &loaded.config.agents {
         for action in loaded.policy.catalogue().keys().filter(|action| action.tool.method().is_none()) {
-            let said = judged(&loaded.policy.judge(agent, action));
+            let judged = loaded.policy.judge(agent, action);
+            let said =
+                format!("{}{}", self::judged(&judged), conditions(&judged, agent, action, &loaded.policy));
             let level = loaded.policy.level(action).map_or("unknown", |level| level.as_str());
             let (agent, action) = (agent.as_str(), action.to_string());
             let observed = if remit.observe { " (observed: it runs all the same)" } else { "" };
@@ -64,7 +67,45 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     Exit::Done
 }
 
-fn judged(judged: &Judged) -> String {
+/// Reads the file of a command as a node would, or says everything that is wrong with it.
+pub(super) fn loaded(place: &PlaceArguments) -> Result<Loaded, Exit> {
+    config::load(&place.places()?.config).map_err(|LoadError(text)| {
+        tell(&text);
+        Exit::Config
+    })
+}
+
+/// What could still refuse or ask where the rules without a condition do not refuse.
+fn conditions(judged: &Judged, agent: &AgentName, action: &Action, policy: &Policy) -> String {
+    let conditions = policy.conditions(agent, action);
+    match judged {
+        Judged::Granted { .. } if !conditions.is_empty() => {
+            let conditions: Vec<String> =
+                conditions.iter().map(|rule| inert(&rule.to_string()).into_owned()).collect();
+            format!(", by condition: {}", conditions.join("; "))
+        }
+        // Conditions only ever narrow, so of a refusal there is nothing more to say.
+        Judged::Granted { .. } | Judged::Refused { .. } => String::new(),
+    }
+}
+
+/// Where a rule stands, what it is called and what it does.
+pub(super) fn rule_line(rule: &RuleShown, policy: &Policy, file: &str) -> String {
+    let name =
+        policy.guard_id(&rule.policy).map_or_else(|| rule.policy.to_string(), |id| format!("guard `{id}`"));
+    let text = format!("{file}:{} {name}: {rule}", rule.line);
+    inert(&text).into_owned()
+}
+
+/// Why a call of this tool is refused, for a person.
+pub(super) fn why(reason: &DenyReason, tool: &Action) -> String {
+    let denial = Denial { listed: true, ..Denial::because(reason.clone()) };
+    let told = words::told(&denial, &tool.to_string(), Disclose::Full);
+    inert(&told.sentence.replace(" (level=unknown)", "")).into_owned()
+}
+
+/// A judgement in a few words.
+pub(super) fn judged(judged: &Judged) -> String {
     match judged {
         Judged::Granted { controls, .. } if controls.is_empty() => "allow".to_owned(),
         Judged::Granted { controls, .. } => {

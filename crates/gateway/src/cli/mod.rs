@@ -9,6 +9,7 @@ mod call;
 mod calls;
 mod check;
 mod demo;
+mod explain;
 mod init;
 mod mcp;
 mod node;
@@ -16,6 +17,7 @@ mod orders;
 mod pause;
 mod sessions;
 mod stop;
+mod test;
 
 use std::{
     io::{self, Write as _},
@@ -85,6 +87,10 @@ enum Command {
     Call(call::Arguments),
     /// Read the configuration file as a node would, offline
     Check(check::Arguments),
+    /// Run the tests that stand in the configuration file, offline
+    Test(test::Arguments),
+    /// Say why a call would be decided as it would, and what would change that
+    Explain(explain::Arguments),
     /// Calls without a final outcome, and what became of them
     Calls(calls::Arguments),
     /// What is spent, held and left
@@ -123,6 +129,8 @@ pub fn main() -> ExitCode {
         Command::Mcp(arguments) => mcp::run(&arguments).into(),
         Command::Call(arguments) => call::run(&arguments).into(),
         Command::Check(arguments) => check::run(&arguments).into(),
+        Command::Test(arguments) => test::run(&arguments).into(),
+        Command::Explain(arguments) => explain::run(&arguments).into(),
         Command::Calls(arguments) => calls::run(&arguments).into(),
         Command::Budgets(arguments) => budgets::run(&arguments).into(),
         Command::Sessions(arguments) => sessions::run(&arguments).into(),

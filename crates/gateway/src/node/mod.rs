@@ -106,7 +106,7 @@ pub async fn serve(places: Places, ready: impl FnOnce()) -> Result<(), NodeError
             system(&other)
         }
     })?;
-    let Loaded { config, policy, books, digest, warnings } =
+    let Loaded { config, policy, books, digest, warnings, name: _, source: _ } =
         config::load(&places.config).map_err(|error| NodeError::Config(error.0))?;
     let log = log_to(&places.state.join("node.log")).map_err(|error| system(&error))?;
     warnings.iter().flat_map(|warnings| warnings.lines()).for_each(|line| log(line));

@@ -47,7 +47,7 @@ impl Pattern {
     }
 
     /// The server that it names, if that side is a plain name.
-    pub(super) fn literal_server(&self) -> Option<&str> {
+    pub(in crate::policy) fn literal_server(&self) -> Option<&str> {
         (!has_glob(&self.server)).then_some(self.server.as_str())
     }
 

@@ -16,6 +16,7 @@ mod known;
 mod matches;
 mod nesting;
 mod node;
+mod policy_tests;
 mod quantities;
 mod references;
 mod servers;
@@ -109,7 +110,7 @@ impl<'a> Reader<'a> {
         let (servers, clients, agents) = (tables("servers"), tables("clients"), tables("agents"));
         let (guards, approvers, matches) = (tables("guards"), tables("approvers"), tables("match"));
         let mut lists = |name| top.get(name).map(|field| self.tables(&field)).unwrap_or_default();
-        let (budgets, trips) = (lists("budgets"), lists("trips"));
+        let (budgets, trips, tests) = (lists("budgets"), lists("trips"), lists("test"));
         if let Some(fail) = top.get("fail") {
             self.fail(&fail);
         }
@@ -129,6 +130,7 @@ impl<'a> Reader<'a> {
             session: top.get("session").map(|field| self.session(&field)).unwrap_or_default(),
             matches: self.matches(&matches),
             durability: top.get("durability").map(|field| self.durability(&field)).unwrap_or_default(),
+            tests: self.policy_tests(&tests, &known),
         };
         config.budgets = self.budgets(&budgets, &known, &config);
         Some(config)

@@ -13,7 +13,8 @@ use std::{
 
 use super::{Control, Pattern};
 use crate::{
-    cost::{Amount, Expression, Path},
+    cost::{Amount, CostError, Expression, Path},
+    json::Json,
     level::Level,
     names::{AgentName, BudgetName, ClientName, Label, ServerName, TeamName, ToolName, Unit},
     window::Window,
@@ -51,6 +52,28 @@ impl Tool {
     pub const RESULT_MOST: u64 = 64 << 20;
     /// The longest that the file may let a call take.
     pub const DEADLINE_MOST: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// What a call with these arguments costs in a unit: what the file says, or what the caller says if that is
+    /// more. `None` if neither says anything.
+    ///
+    /// # Errors
+    ///
+    /// [`CostError`] if it cannot be worked out from the arguments.
+    pub fn price(
+        &self,
+        unit: &Unit,
+        arguments: &Json,
+        said: &BTreeMap<Unit, Amount>,
+    ) -> Result<Option<Amount>, CostError> {
+        let said = said.get(unit).copied();
+        match self.cost.get(unit) {
+            Some(cost) => {
+                let worked_out = cost.evaluate(arguments)?;
+                Ok(Some(said.map_or(worked_out, |said| said.max(worked_out))))
+            }
+            None => Ok(said),
+        }
+    }
 }
 
 impl From<Level> for Tool {

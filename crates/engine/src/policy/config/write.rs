@@ -19,6 +19,7 @@ use crate::{
 use std::{collections::BTreeMap, fmt::Display, time::Duration};
 
 mod matches;
+mod policy_tests;
 mod terms;
 
 /// What is said in comments, from wherever it comes: it is cut, and everything invisible in it is written
@@ -96,6 +97,7 @@ pub fn write(config: &Config, comments: &Comments) -> String {
     }
     page.matches(&config.matches);
     page.terms(config);
+    page.policy_tests(&config.tests);
     page.0
 }
 

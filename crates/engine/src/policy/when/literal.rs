@@ -52,6 +52,13 @@ impl Literal {
         }
     }
 
+    /// Its value in millionths, exactly.
+    pub(super) fn millionths(self) -> i128 {
+        let missing = usize::try_from(self.places).map_or(0, |places| PLACES_MAX.saturating_sub(places));
+        // At most 25 digits and six more: far from the end of 128 bits.
+        (0..missing).fold(self.units, |units, _| units.saturating_mul(10))
+    }
+
     /// Whether it has no decimal places.
     pub(super) fn is_whole(self) -> bool {
         self.places == 0

@@ -34,13 +34,13 @@ pub(super) const TOP: Keys = Keys {
         "durability",
         "fail",
         "match",
+        "test",
     ],
     unbuilt: &[
         ("people", "take it out: who may approve is not read from this file yet"),
         ("facts", UNENFORCED),
         ("invariants", UNENFORCED),
         ("require_for_apply", UNENFORCED),
-        ("test", "keep tests of the policy outside of this file until then"),
         ("template", "write agents and guards out until then"),
         ("templates", "write agents and guards out until then"),
         ("include", "keep everything in this one file until then"),
@@ -136,6 +136,16 @@ pub(super) const LEVELS: Keys = Keys { known: &["read", "write", "execute", "del
 
 pub(super) const MATCH: Keys =
     Keys { known: &["path", "is", "all", "any", "first", "len", "match", "not_match"], unbuilt: &[] };
+
+pub(super) const POLICY_TEST: Keys = Keys {
+    known: &[
+        "name", "agent", "tool", "args", "session", "at", "dry_run", "cost", "decision", "code", "controls",
+        "by",
+    ],
+    unbuilt: &[],
+};
+
+pub(super) const TEST_SESSION: Keys = Keys { known: &["steps", "labels"], unbuilt: &[] };
 
 pub(super) const COUNT: Keys = Keys { known: &["at_least", "at_most"], unbuilt: &[] };
 

@@ -1,5 +1,6 @@
 mod matches;
 mod mistakes;
+mod policy_tests;
 mod terms;
 
 use super::super::terms::{

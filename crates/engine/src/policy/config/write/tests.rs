@@ -1,4 +1,5 @@
 mod matches;
+mod policy_tests;
 mod terms;
 
 use self::terms::{budget, durability, session, tools, trip};
@@ -93,6 +94,17 @@ idle = "30m"
 max = "8h"
 [durability]
 write = "os"
+[[test]]
+name = "a large refund is refused"
+agent = "support"
+tool = "crm/refund"
+args = { amount = 600.50, lines = [{ id = "a b" }] }
+session = { steps = 3, labels = ["pii"] }
+at = 2026-11-24T10:00:00Z
+cost = { usd = 1.50 }
+decision = "deny"
+code = "denied"
+by = ["cap"]
 "#;
 
 fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
@@ -224,6 +236,20 @@ max = "8h"
 
 [durability]
 write = "os"
+
+# Tests: what the policy is expected to say. `placet test` runs them.
+
+[[test]]
+name = "a large refund is refused"
+agent = "support"
+tool = "crm/refund"
+args = { amount = 600.5, lines = [{ id = "a b" }] }
+session = { steps = 3, labels = ["pii"] }
+at = "2026-11-24T10:00:00Z"
+cost = { usd = 1.5 }
+decision = "deny"
+code = "denied"
+by = ["cap"]
 "##
     );
     assert_eq!(read(&text).config, Some(config));
@@ -372,127 +398,146 @@ fn config() -> impl Strategy<Value = Config> {
     let trips = collection::vec((option::of(any::<sample::Index>()), trip()), 0..3);
     let counted = (budgets, trips, session(), durability());
     let guarded = (collection::vec(guard, 0..6), approvers);
-    let parts =
-        (servers, agents, patterns, clients, guarded, counted, (option::of(filled()), matches::matches()));
-    parts.prop_map(|(servers, agents, patterns, clients, (guards, approvers), counted, (state, matches))| {
-        let servers: BTreeMap<ServerName, Server> =
-            servers.into_iter().map(|(server, it)| (name(&server), it)).collect();
-        let tools: Vec<(String, String)> = servers
-            .iter()
-            .flat_map(|(server, it)| it.tools.keys().map(|tool| (server.to_string(), tool.to_string())))
-            .collect();
-        let pattern = |at: &sample::Index, kind: u8| -> Option<Pattern> {
-            let (server, tool) = tools.get(at.index(tools.len().max(1)))?;
-            let text = match kind {
-                0 => format!("{server}/{tool}"),
-                1 => format!("{server}/*"),
-                2 => format!("*/{tool}"),
-                3 => format!("{server}/?{}", &tool[1..]),
-                _ => "app/clock".to_owned(),
-            };
-            Some(name(&text))
-        };
-        let listed: Vec<At<Pattern>> = patterns
-            .iter()
-            .filter_map(|(at, kind)| Some(At { value: pattern(at, *kind)?, line: 3 }))
-            .collect();
-        let (allow, deny) = listed.split_at(listed.len() / 2);
-        let agents: BTreeMap<AgentName, Agent> = agents
-            .into_iter()
-            .map(|(agent, (team, levels, disclose))| {
-                let team = team.map(|team| name::<TeamName>(&team));
-                (
-                    name(&agent),
-                    Agent {
-                        team,
-                        levels,
-                        allow: allow.to_vec(),
-                        deny: deny.to_vec(),
-                        disclose,
-                        observe: levels.is_empty(),
-                        line: 5,
-                    },
-                )
-            })
-            .collect();
-        let agent = |at: &sample::Index| agents.keys().nth(at.index(agents.len().max(1))).cloned();
-        let mut credentials = BTreeSet::new();
-        let clients: BTreeMap<ClientName, Client> = clients
-            .into_iter()
-            .filter(|(_, (credential, _, _))| credentials.insert(*credential))
-            .filter_map(|(client, (credential, at, sessions))| {
-                let servers = servers.keys().take(at.index(3)).cloned().collect();
-                Some((
-                    name(&client),
-                    Client { credential: Credential(credential), agent: agent(&at)?, servers, sessions },
-                ))
-            })
-            .collect();
-        let guards = guards.into_iter().enumerate().filter_map(
-            |(number, (at, kind, levels, applies_to, id, effect))| {
-                let scope = match kind {
-                    0..5 => GuardScope::Tools(pattern(&at, kind)?),
-                    _ => GuardScope::Level(*Level::ALL.get(usize::from(kind) - 5)?),
+    let parts = (
+        servers,
+        agents,
+        patterns,
+        clients,
+        guarded,
+        counted,
+        (option::of(filled()), matches::matches(), policy_tests::policy_tests()),
+    );
+    parts.prop_map(
+        |(servers, agents, patterns, clients, (guards, approvers), counted, (state, matches, tests))| {
+            let servers: BTreeMap<ServerName, Server> =
+                servers.into_iter().map(|(server, it)| (name(&server), it)).collect();
+            let tools: Vec<(String, String)> = servers
+                .iter()
+                .flat_map(|(server, it)| it.tools.keys().map(|tool| (server.to_string(), tool.to_string())))
+                .collect();
+            let pattern = |at: &sample::Index, kind: u8| -> Option<Pattern> {
+                let (server, tool) = tools.get(at.index(tools.len().max(1)))?;
+                let text = match kind {
+                    0 => format!("{server}/{tool}"),
+                    1 => format!("{server}/*"),
+                    2 => format!("*/{tool}"),
+                    3 => format!("{server}/?{}", &tool[1..]),
+                    _ => "app/clock".to_owned(),
                 };
-                let levels = levels.filter(|levels| kind < 5 && !levels.is_empty());
-                let applies_to = applies_to.and_then(|team| {
-                    let agent = agent(&at)?;
-                    if team {
-                        agents[&agent].team.clone().map(Scope::Team)
-                    } else {
-                        Some(Scope::Agent(agent))
-                    }
-                });
-                let id = id.then(|| format!("guard \"{number}\" # '\\ é"));
-                // Each of them with each kind of quotes that it needs, some guards without.
-                let when = CONDITIONS.get((number + usize::from(kind)) % 6);
-                let when = when.map(|text| When::parse(text).unwrap());
-                Some(Guard { scope, applies_to, levels, when, id, effect, line: 9 })
-            },
-        );
-        let mut guards: Vec<Guard> = guards.collect();
-        guards.sort_by_key(|guard| guard.scope.clone());
-        let approvers = approvers
-            .into_iter()
-            .map(|(group, seconds)| {
-                (name::<GroupName>(&group), Approvers { expires: Duration::from_secs(seconds) })
-            })
-            .collect();
-        let (budgets, trips, session, durability) = counted;
-        let mut called = BTreeSet::new();
-        let budgets = budgets.into_iter().filter_map(|(at, kind, mut budget)| {
-            let each = kind % 2 == 0;
-            budget.scope = match kind / 2 {
-                0 => BudgetScope::Agent(agent(&at).filter(|_| !each)),
-                1 => BudgetScope::Team(agent(&at).and_then(|agent| agents[&agent].team.clone())),
-                2 => BudgetScope::Client(clients.keys().next_back().filter(|_| !each).cloned()),
-                3 => BudgetScope::Server(servers.keys().next_back().filter(|_| !each).cloned()),
-                4 => BudgetScope::Tools(pattern(&at, kind - 8)?),
-                _ => BudgetScope::All,
+                Some(name(&text))
             };
-            // Such a one would have to stand beside a longer one.
-            let is_evaded = budget.per == Window::Session && clients.values().any(|client| client.sessions);
-            (!is_evaded && called.insert(budget.name.clone())).then_some(budget)
-        });
-        let budgets = budgets.collect();
-        let mut called = BTreeSet::new();
-        let trips = trips.into_iter().filter(|(_, trip)| called.insert(trip.name.clone()));
-        let trips = trips.map(|(at, trip)| Trip { agent: at.and_then(|at| agent(&at)), ..trip }).collect();
-        Config {
-            zone: Zone::default(),
-            state,
-            servers,
-            clients,
-            agents,
-            guards,
-            approvers,
-            budgets,
-            trips,
-            session,
-            durability,
-            matches,
-        }
-    })
+            let listed: Vec<At<Pattern>> = patterns
+                .iter()
+                .filter_map(|(at, kind)| Some(At { value: pattern(at, *kind)?, line: 3 }))
+                .collect();
+            let (allow, deny) = listed.split_at(listed.len() / 2);
+            let agents: BTreeMap<AgentName, Agent> = agents
+                .into_iter()
+                .map(|(agent, (team, levels, disclose))| {
+                    let team = team.map(|team| name::<TeamName>(&team));
+                    (
+                        name(&agent),
+                        Agent {
+                            team,
+                            levels,
+                            allow: allow.to_vec(),
+                            deny: deny.to_vec(),
+                            disclose,
+                            observe: levels.is_empty(),
+                            line: 5,
+                        },
+                    )
+                })
+                .collect();
+            let agent = |at: &sample::Index| agents.keys().nth(at.index(agents.len().max(1))).cloned();
+            let mut credentials = BTreeSet::new();
+            let clients: BTreeMap<ClientName, Client> = clients
+                .into_iter()
+                .filter(|(_, (credential, _, _))| credentials.insert(*credential))
+                .filter_map(|(client, (credential, at, sessions))| {
+                    let servers = servers.keys().take(at.index(3)).cloned().collect();
+                    Some((
+                        name(&client),
+                        Client { credential: Credential(credential), agent: agent(&at)?, servers, sessions },
+                    ))
+                })
+                .collect();
+            let guards = guards.into_iter().enumerate().filter_map(
+                |(number, (at, kind, levels, applies_to, id, effect))| {
+                    let scope = match kind {
+                        0..5 => GuardScope::Tools(pattern(&at, kind)?),
+                        _ => GuardScope::Level(*Level::ALL.get(usize::from(kind) - 5)?),
+                    };
+                    let levels = levels.filter(|levels| kind < 5 && !levels.is_empty());
+                    let applies_to = applies_to.and_then(|team| {
+                        let agent = agent(&at)?;
+                        if team {
+                            agents[&agent].team.clone().map(Scope::Team)
+                        } else {
+                            Some(Scope::Agent(agent))
+                        }
+                    });
+                    let id = id.then(|| format!("guard \"{number}\" # '\\ é"));
+                    // Each of them with each kind of quotes that it needs, some guards without.
+                    let when = CONDITIONS.get((number + usize::from(kind)) % 6);
+                    let when = when.map(|text| When::parse(text).unwrap());
+                    Some(Guard { scope, applies_to, levels, when, id, effect, line: 9 })
+                },
+            );
+            let mut guards: Vec<Guard> = guards.collect();
+            guards.sort_by_key(|guard| guard.scope.clone());
+            let approvers = approvers
+                .into_iter()
+                .map(|(group, seconds)| {
+                    (name::<GroupName>(&group), Approvers { expires: Duration::from_secs(seconds) })
+                })
+                .collect();
+            let (budgets, trips, session, durability) = counted;
+            let mut called = BTreeSet::new();
+            let budgets = budgets.into_iter().filter_map(|(at, kind, mut budget)| {
+                let each = kind % 2 == 0;
+                budget.scope = match kind / 2 {
+                    0 => BudgetScope::Agent(agent(&at).filter(|_| !each)),
+                    1 => BudgetScope::Team(agent(&at).and_then(|agent| agents[&agent].team.clone())),
+                    2 => BudgetScope::Client(clients.keys().next_back().filter(|_| !each).cloned()),
+                    3 => BudgetScope::Server(servers.keys().next_back().filter(|_| !each).cloned()),
+                    4 => BudgetScope::Tools(pattern(&at, kind - 8)?),
+                    _ => BudgetScope::All,
+                };
+                // Such a one would have to stand beside a longer one.
+                let is_evaded =
+                    budget.per == Window::Session && clients.values().any(|client| client.sessions);
+                (!is_evaded && called.insert(budget.name.clone())).then_some(budget)
+            });
+            let budgets = budgets.collect();
+            let mut called = BTreeSet::new();
+            let trips = trips.into_iter().filter(|(_, trip)| called.insert(trip.name.clone()));
+            let trips =
+                trips.map(|(at, trip)| Trip { agent: at.and_then(|at| agent(&at)), ..trip }).collect();
+            let tests = tests.into_iter().filter_map(|(pick, mut test)| {
+                let (server, tool) = tools.get(pick.index(tools.len().max(1)))?;
+                test.given.agent = agent(&pick)?;
+                test.given.tool = name(&format!("{server}/{tool}"));
+                Some(test)
+            });
+            let tests = tests.collect();
+            Config {
+                zone: Zone::default(),
+                state,
+                servers,
+                clients,
+                agents,
+                guards,
+                approvers,
+                budgets,
+                trips,
+                session,
+                durability,
+                matches,
+                tests,
+            }
+        },
+    )
 }
 
 proptest! {

@@ -34,7 +34,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A number, or a text that is one.
-    pub(super) fn exact_number(&mut self, field: &Field<'a>) -> Option<Number> {
+    pub(in super::super) fn exact_number(&mut self, field: &Field<'a>) -> Option<Number> {
         let written = match field.node {
             Node::Value(Value::String(text)) => text.value().clone(),
             Node::Value(Value::Integer(_) | Value::Float(_)) => {
@@ -58,7 +58,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A value as it could stand in a call; a list has plain values only.
-    pub(super) fn value(&mut self, field: &Field<'a>) -> Option<Json> {
+    pub(in super::super) fn value(&mut self, field: &Field<'a>) -> Option<Json> {
         match field.node {
             Node::Value(Value::Array(_)) => {
                 let elements = self.list_of(field, "a list")?;

@@ -601,7 +601,7 @@ fn case_holds(case: &Case, locked: bool) {
         let reached = spy::reached(&log(&step.server)).unwrap().len() > before;
         assert_eq!(reached, step.reached, "{place}: {}", answer.compact());
     }
-    for client in clients.into_values() {
+    for mut client in clients.into_values() {
         client.leave().unwrap();
     }
 }

@@ -8,8 +8,9 @@
 
 mod accounts;
 mod keys;
+mod round;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 pub(crate) use accounts::{Accounts, LONGEST_WINDOW};
 pub(crate) use keys::Keys;
@@ -25,16 +26,22 @@ use placet_engine::{
     time::Timestamp,
 };
 
-/// Sessions and questions beyond this many are looked through for those that nobody needs any more before another
-/// is kept.
+use round::Round;
+
+/// Sessions and questions beyond this many are looked through, bit by bit, for those that nobody needs any more.
 const SWEEP_ABOVE: usize = 4_096;
 
 #[derive(Debug, Default)]
 pub(crate) struct Mirror {
     pub(crate) stops: Vec<Stop>,
     pub(crate) generations: Generations,
-    pub(crate) sessions: HashMap<SessionKey, Running>,
-    pub(crate) questions: HashMap<Digest, Approval>,
+    sessions: HashMap<SessionKey, Running>,
+    sessions_round: Round<SessionKey>,
+    /// The identifiers of the sessions that are kept, and of those that people ended. What belongs to another session
+    /// is needed no more.
+    kept: HashSet<SessionId>,
+    questions: HashMap<Digest, Approval>,
+    questions_round: Round<Digest>,
     /// Intents without a final outcome.
     pub(crate) open: HashMap<CallId, OpenCall>,
     /// Calls under way for which the same call waits.
@@ -47,8 +54,6 @@ pub(crate) struct Mirror {
     commits: u64,
     /// The number of the last entry of all histories.
     pub(crate) entries: u64,
-    /// Twice as many as were left when they were last looked through, so that not every new one pays for it.
-    sweep_sessions_above: usize,
 }
 
 /// An intent without a final outcome.
@@ -187,10 +192,7 @@ impl Mirror {
             self.settle(settled);
         }
         if let Some(question) = &changes.question {
-            if self.questions.len() > SWEEP_ABOVE {
-                self.questions.retain(|_, kept| kept.is_pending(question.asked_at));
-            }
-            self.questions.insert(question.digest, question.clone());
+            self.ask(question.clone());
         }
         match &changes.stop {
             Some(StopChange::Begin(stop)) => {
@@ -219,9 +221,48 @@ impl Mirror {
             self.restored_at = Timestamp(0);
         }
         if let Some(key) = &changes.end_session {
+            // It stays among the kept: a call that was judged in it just before may still begin it anew, and must
+            // find what it has spent.
             self.sessions.remove(key);
+            self.sessions_round.remove(key);
         }
+        let now = changes.step.as_ref().map(|step| step.at);
+        let now = now.or(changes.intent.as_ref().map(|intent| intent.at));
+        self.accounts.sweep(now, &self.kept);
         self.commits
+    }
+
+    /// A question, as it is raised or as it is found on disk.
+    pub(crate) fn ask(&mut self, question: Approval) {
+        let now = question.asked_at;
+        let questions = &mut self.questions;
+        self.questions_round.turn(SWEEP_ABOVE, |digest| {
+            let is_pending = questions.get(digest).is_some_and(|kept| kept.is_pending(now));
+            if !is_pending {
+                questions.remove(digest);
+            }
+            is_pending
+        });
+        let digest = question.digest;
+        if self.questions.insert(digest, question).is_none() {
+            self.questions_round.add(digest);
+        }
+    }
+
+    /// A session that begins, or as it is found on disk; the one before it under its key is no more.
+    pub(crate) fn keep(&mut self, key: SessionKey, running: Running) {
+        self.kept.insert(running.session.id);
+        match self.sessions.insert(key.clone(), running) {
+            Some(before) => {
+                self.kept.remove(&before.session.id);
+            }
+            None => self.sessions_round.add(key),
+        }
+    }
+
+    /// Whether a session is kept, so that it may go on.
+    pub(crate) fn keeps(&self, session: SessionId) -> bool {
+        self.kept.contains(&session)
     }
 
     /// An intent, as it is when it is committed or as it is found on disk.
@@ -232,7 +273,7 @@ impl Mirror {
             self.joined.insert(digest, intent.call);
         }
         for hold in &intent.holds {
-            self.accounts.hold(hold, intent.at);
+            self.accounts.hold(hold);
         }
         self.keys.claim(intent);
     }
@@ -271,20 +312,13 @@ impl Mirror {
     }
 
     fn step(&mut self, step: &Step) {
-        if self.sessions.len() > self.sweep_sessions_above.max(SWEEP_ABOVE)
-            && !self.sessions.contains_key(&step.key)
-        {
-            // One that has ended may still pass on what it has seen.
-            self.sessions.retain(|_, kept| !kept.session.is_forgotten(step.at, &step.terms));
-            self.sweep_sessions_above = 2 * self.sessions.len();
-        }
         let begins = self.sessions.get(&step.key).is_none_or(|known| known.session.id != step.id);
         if begins {
             let before = self.sessions.get(&step.key).map(|known| &known.session);
             let session = Session::begin(step.id, step.at, before, &step.terms);
-            let fresh =
-                Running { session, history: VecDeque::new(), truncated: false, trail: Trail::default() };
-            self.sessions.insert(step.key.clone(), fresh);
+            let fresh = Running { session, history: VecDeque::new(), truncated: false, trail: Trail::default() };
+            self.keep(step.key.clone(), fresh);
+            self.sweep_sessions(step);
         }
         let Some(running) = self.sessions.get_mut(&step.key) else { return };
         running.session.last_at = running.session.last_at.max(step.at);
@@ -300,6 +334,20 @@ impl Mirror {
             running.history.pop_front();
             running.truncated = true;
         }
+    }
+
+    fn sweep_sessions(&mut self, step: &Step) {
+        let (sessions, kept) = (&mut self.sessions, &mut self.kept);
+        self.sessions_round.turn(SWEEP_ABOVE, |key| {
+            let Some(running) = sessions.get(key) else { return false };
+            // One that has ended may still pass on what it has seen.
+            let is_forgotten = running.session.is_forgotten(step.at, &step.terms);
+            if is_forgotten {
+                kept.remove(&running.session.id);
+                sessions.remove(key);
+            }
+            !is_forgotten
+        });
     }
 
     /// The session under a key as it is now, and its trail: what a store that writes must write.

@@ -25,7 +25,7 @@ const REMEMBERED: usize = 65_536;
 /// Claimed keys.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
-    known: HashMap<Digest, Claimed>,
+    known: HashMap<Digest, Known>,
     /// Finished ones, in the order in which they finished, with the number of the commit that said so.
     finished: VecDeque<(Digest, u64)>,
     result_bytes: usize,
@@ -35,9 +35,18 @@ pub(crate) struct Keys {
     last: VecDeque<Digest>,
 }
 
+/// A claimed key.
+#[derive(Debug)]
+struct Known {
+    claimed: Claimed,
+    /// The commit that said that it is finished. One that was claimed anew since is another's, and stands among the
+    /// finished ones twice.
+    finished: Option<u64>,
+}
+
 impl Keys {
     pub(crate) fn get(&self, key: &Digest) -> Option<&Claimed> {
-        self.known.get(key)
+        self.known.get(key).map(|known| &known.claimed)
     }
 
     pub(crate) fn put_away(&self) -> u64 {
@@ -51,7 +60,7 @@ impl Keys {
     /// Whether a key may be claimed at `now` by somebody who looked for it on disk when `looked` keys had been
     /// put away.
     pub(crate) fn is_free(&self, key: &Digest, now: Timestamp, looked: u64) -> bool {
-        if self.known.get(key).is_some_and(|claimed| claimed.stands(now)) {
+        if self.get(key).is_some_and(|claimed| claimed.stands(now)) {
             return false;
         }
         let since = usize::try_from(self.put_away.saturating_sub(looked)).unwrap_or(usize::MAX);
@@ -73,7 +82,7 @@ impl Keys {
     /// A key as it is found on disk.
     pub(crate) fn insert(&mut self, claimed: Claimed) {
         let key = claimed.claim.key;
-        let before = self.known.insert(key, claimed);
+        let before = self.known.insert(key, Known { claimed, finished: None });
         self.forget_result(before.as_ref());
     }
 
@@ -84,13 +93,14 @@ impl Keys {
                 self.forget_result(before.as_ref());
             }
             Fate::Unknown => {
-                if let Some(claimed) = self.known.get_mut(key) {
-                    claimed.progress = Progress::Unknown;
+                if let Some(known) = self.known.get_mut(key) {
+                    known.claimed.progress = Progress::Unknown;
                 }
             }
             Fate::Done(kept) => {
-                let Some(claimed) = self.known.get_mut(key) else { return };
-                claimed.progress = Progress::Done(kept.clone());
+                let Some(known) = self.known.get_mut(key) else { return };
+                known.claimed.progress = Progress::Done(kept.clone());
+                known.finished = Some(commit);
                 self.result_bytes += bytes(kept);
                 self.finished.push_back((*key, commit));
             }
@@ -100,16 +110,16 @@ impl Keys {
     /// Lets go of the results of these calls; that they are done stays known.
     pub(crate) fn forget_results_of(&mut self, calls: &[CallId]) {
         let calls: HashSet<_> = calls.iter().collect();
-        for claimed in self.known.values_mut().filter(|claimed| calls.contains(&claimed.call)) {
-            if let Progress::Done(kept) = &mut claimed.progress {
+        for known in self.known.values_mut().filter(|known| calls.contains(&known.claimed.call)) {
+            if let Progress::Done(kept) = &mut known.claimed.progress {
                 self.result_bytes = self.result_bytes.saturating_sub(bytes(kept));
                 *kept = Kept::TooLarge;
             }
         }
     }
 
-    fn forget_result(&mut self, claimed: Option<&Claimed>) {
-        if let Some(Progress::Done(kept)) = claimed.map(|claimed| &claimed.progress) {
+    fn forget_result(&mut self, known: Option<&Known>) {
+        if let Some(Progress::Done(kept)) = known.map(|known| &known.claimed.progress) {
             self.result_bytes = self.result_bytes.saturating_sub(bytes(kept));
         }
     }
@@ -124,9 +134,7 @@ impl Keys {
             };
             self.finished.pop_front();
             // Claimed anew since it lapsed: then it is another's, and its own turn comes.
-            let is_done = |claimed: &Claimed| matches!(claimed.progress, Progress::Done(_));
-            let again = self.finished.iter().any(|(later, at)| *later == key && *at > commit);
-            if again || !self.known.get(&key).is_some_and(is_done) {
+            if self.known.get(&key).is_none_or(|known| known.finished != Some(commit)) {
                 continue;
             }
             let before = self.known.remove(&key);
@@ -144,7 +152,8 @@ impl Keys {
     pub(crate) fn shed(&mut self) {
         while self.result_bytes > RESULT_BYTES {
             let Some((key, _)) = self.finished.pop_front() else { return };
-            if let Some(Progress::Done(kept)) = self.known.get_mut(&key).map(|claimed| &mut claimed.progress)
+            if let Some(Progress::Done(kept)) =
+                self.known.get_mut(&key).map(|known| &mut known.claimed.progress)
             {
                 self.result_bytes = self.result_bytes.saturating_sub(bytes(kept));
                 *kept = Kept::TooLarge;
@@ -167,12 +176,12 @@ impl Keys {
 
     /// Forgets keys that have lapsed by `now`.
     pub(crate) fn sweep(&mut self, now: Timestamp) {
-        self.known.retain(|_, claimed| claimed.stands(now));
+        self.known.retain(|_, known| known.claimed.stands(now));
         let known = &self.known;
         self.finished.retain(|(key, _)| known.contains_key(key));
         self.result_bytes = known
             .values()
-            .map(|claimed| match &claimed.progress {
+            .map(|known| match &known.claimed.progress {
                 Progress::Done(kept) => bytes(kept),
                 Progress::Running | Progress::Unknown => 0,
             })

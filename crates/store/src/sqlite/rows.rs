@@ -364,7 +364,7 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<(Mirror, Vec<Int
         let ((key, session), latest) = row?;
         let (history, truncated) = read_history(connection, session.id, latest)?;
         let trail = Trail { latest, before: 0 };
-        mirror.sessions.insert(key, Running { session, history: history.into(), truncated, trail });
+        mirror.keep(key, Running { session, history: history.into(), truncated, trail });
     }
     mirror.entries =
         connection.query_row("SELECT coalesce(max(seq), 0) FROM history", [], |row| number(row, 0))?;
@@ -375,8 +375,7 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<(Mirror, Vec<Int
     )?;
     let kept = i64::try_from(QUESTIONS_KEPT.as_micros()).unwrap_or(i64::MAX);
     for question in questions.query_map([kept], read_question)? {
-        let question = question?;
-        mirror.questions.insert(question.digest, question);
+        mirror.ask(question?);
     }
 
     let mut accounts = connection.prepare(
@@ -388,11 +387,16 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<(Mirror, Vec<Int
         .query_map([longest], |row| Ok((read_account(row)?, timestamp(row, 4)?, Amount(number(row, 5)?))))?
     {
         let (account, part, spent) = row?;
-        mirror.accounts.restore(account, part, spent);
+        if may_be_touched(&mirror, &account) {
+            mirror.accounts.restore(&account, part, spent);
+        }
     }
     let mut closed = connection.prepare("SELECT budget, subject, session, began FROM closed")?;
     for account in closed.query_map([], read_account)? {
-        mirror.accounts.restore_closed(account?);
+        let account = account?;
+        if may_be_touched(&mirror, &account) {
+            mirror.accounts.restore_closed(&account);
+        }
     }
 
     let mut open_keys = connection.prepare(&format!("{KEYS} WHERE state <> 'done'"))?;
@@ -414,6 +418,11 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<(Mirror, Vec<Int
         }
     }
     Ok((mirror, left_open))
+}
+
+/// Whether a call may count on an account: a session that was not read does not go on.
+fn may_be_touched(mirror: &Mirror, account: &Account) -> bool {
+    account.session.is_none_or(|session| mirror.keeps(session))
 }
 
 const INTENTS: &str = "SELECT call, action, level, session, at, arguments, agent, client, run, digest, joined, ending, salt FROM intents";

@@ -45,11 +45,16 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     }
     for (agent, remit) in &loaded.config.agents {
         for action in loaded.policy.catalogue().keys().filter(|action| action.tool.method().is_none()) {
-            let said = judged(&loaded.policy.judge(agent, action));
+            let judged = loaded.policy.judge(agent, action);
+            let may_object =
+                matches!(judged, Judged::Granted { .. }) && loaded.policy.is_conditional_for(agent, action);
+            let said = said(&judged);
+            // Without a call nobody can tell whether a condition holds.
+            let conditions = if may_object { ", unless a condition objects" } else { "" };
             let level = loaded.policy.level(action).map_or("unknown", |level| level.as_str());
             let (agent, action) = (agent.as_str(), action.to_string());
             let observed = if remit.observe { " (observed: it runs all the same)" } else { "" };
-            let line = format!("{agent:16} {action:32} {level:8} {said}{observed}");
+            let line = format!("{agent:16} {action:32} {level:8} {said}{conditions}{observed}");
             if !say(line.trim_end()) {
                 return Exit::Done;
             }
@@ -64,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     Exit::Done
 }
 
-fn judged(judged: &Judged) -> String {
+fn said(judged: &Judged) -> String {
     match judged {
         Judged::Granted { controls, .. } if controls.is_empty() => "allow".to_owned(),
         Judged::Granted { controls, .. } => {

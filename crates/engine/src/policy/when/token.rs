@@ -120,7 +120,7 @@ impl<'a> Lexer<'a> {
     fn number(&mut self) -> Piece<'a> {
         let start = self.at;
         self.run(is_in_word);
-        let goes_on = |rest: &str| rest.bytes().nth(1).is_some_and(|byte| byte.is_ascii_digit());
+        let goes_on = |rest: &str| rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
         while self.rest().starts_with('.') && goes_on(self.rest()) {
             self.take(1);
             self.run(is_in_word);

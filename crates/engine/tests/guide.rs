@@ -1,7 +1,5 @@
 //! The guide's files load: each block of TOML in it is a whole `placet.toml`, with the examples in it.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so and end")]
-
 use placet_engine::{
     diagnostic::render,
     policy::{

@@ -3,7 +3,7 @@
 //! `placet.lock` is made of `tools.json`, which is what the example's servers offer. After a change of either run
 //! this with `PLACET_WRITE_LOCKS=1`. Calls are judged here by their arguments alone; `cases/policy` has whole runs.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so and end")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and end")]
 
 use std::{
     collections::BTreeSet,
@@ -63,6 +63,9 @@ fn each_example_loads_and_there_is_nothing_to_say_about_it() {
     }
 }
 
+/// The example, the agent, the tool, the arguments, what the session has seen, and what is said.
+type Row<'a> = (&'a str, &'a str, &'a str, String, &'a [&'a str], &'a str);
+
 /// A Friday, 10:00 in Berlin.
 const MORNING: Timestamp = Timestamp(1_800_003_600_000_000);
 
@@ -74,7 +77,7 @@ fn each_example_permits_and_refuses_what_its_readme_says() {
         format!(r#"{{"invoice":"INV-000001","iban":"{iban}","currency":"{currency}","amount":10.5,"fee":0}}"#)
     };
     let run = |command: &str| format!(r#"{{"command":"{command}"}}"#);
-    let table: &[(&str, &str, &str, String, &[&str], &str)] = &[
+    let table: &[Row] = &[
         ("support-desk", "support", "crm/refund", refund("100"), &[], "allow"),
         ("support-desk", "support", "crm/refund", refund("100.01"), &[], "approval:finance:2"),
         ("support-desk", "support", "crm/refund", refund("500.01"), &[], "denied"),

@@ -120,6 +120,11 @@ impl Dice {
     }
 }
 
+/// The secret of a client.
+fn secret_of(client: &str) -> String {
+    if client == "desk" { "a secret".to_owned() } else { format!("a secret of {client}") }
+}
+
 /// A home of its own: configuration, state, runtime folder, and a spy as tool server.
 struct Home {
     root: tempfile::TempDir,
@@ -131,7 +136,7 @@ impl Home {
         for folder in ["config/placet/clients", "state", "run"] {
             fs::create_dir_all(home.path(folder)).unwrap();
         }
-        home.secret("desk", "a secret");
+        home.secret("desk", &secret_of("desk"));
         let exe = env::current_exe().unwrap();
         let config = format!(
             "[servers.spy]\ncommand = [\"{}\", \"spy\", \"{}\"]\n\
@@ -151,7 +156,8 @@ impl Home {
     }
 
     fn client_of(&self, client: &str, agent: &str, servers: &str) -> String {
-        let digest: String = Sha256::digest(b"a secret").iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest: String =
+            Sha256::digest(secret_of(client)).iter().map(|byte| format!("{byte:02x}")).collect();
         format!(
             "[clients.{client}]\ncredential = \"sha256:{digest}\"\nagent = \"{agent}\"\nservers = [{servers}]\n"
         )
@@ -559,7 +565,7 @@ fn case_holds(case: &Case, locked: bool) {
     let servers: Vec<_> = case.servers().iter().map(|server| format!("\"{server}\"")).collect();
     for agent in case.agents() {
         let client = client_of(&agent);
-        home.secret(client, "a secret");
+        home.secret(client, &secret_of(client));
         config += &home.client_of(client, &agent, &servers.join(", "));
     }
     fs::write(home.path("config/placet/placet.toml"), config).unwrap();
@@ -589,9 +595,11 @@ fn case_holds(case: &Case, locked: bool) {
         says(&log(&step.server), step);
         let client = clients.entry((&step.agent, &step.server)).or_insert_with(|| {
             let name = client_of(&step.agent);
-            Client::start(&mut home.placet(&["mcp", "--client", name, &step.server])).unwrap()
+            let client = Client::start(&mut home.placet(&["mcp", "--client", name, &step.server]));
+            client.unwrap_or_else(|error| panic!("{place}: {error}: {:?}", home.run(&["check"])))
         });
-        let answer = client.ask("tools/call", &params_of(step)).and_then(|id| client.answer(id)).unwrap();
+        let answer = client.ask("tools/call", &params_of(step)).and_then(|id| client.answer(id));
+        let answer = answer.unwrap_or_else(|error| panic!("{place}: {error}"));
         let meta = answer.get("result").and_then(|result| result.get("_meta"));
         let wire = meta.and_then(|meta| meta.get("dev.placet/decision"));
         let decision = wire.map_or("allow", |wire| wire.get("decision").and_then(Json::as_str).unwrap());

@@ -205,6 +205,17 @@ impl Compiled {
         self.conditional.contains_key(action)
     }
 
+    /// Whether a conditional rule of this tool is about this agent.
+    pub(super) fn is_conditional_for(&self, agent: &AgentName, action: &Action) -> bool {
+        let (Some((_, team)), Some((_, level))) = (self.agents.get(agent), self.actions.get(action)) else {
+            return false;
+        };
+        let mut covering = self.conditional.get(action).into_iter().flatten();
+        covering.any(|at| {
+            self.lowered.get(*at).is_some_and(|rule| rule.can_match(agent, team.as_ref(), action, *level))
+        })
+    }
+
     /// Whether a view of this tool holds what the session has seen.
     pub(super) fn reads_labels(&self, action: &Action) -> bool {
         let Ok(views) = self.views.read() else { return true };

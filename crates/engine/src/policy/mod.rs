@@ -308,6 +308,12 @@ impl Policy {
         self.compiled.is_conditional(action)
     }
 
+    /// Whether what this agent is told of this tool depends on the arguments, the session or the time: then
+    /// [`Self::judge`] says only what no call can pass.
+    pub fn is_conditional_for(&self, agent: &AgentName, action: &Action) -> bool {
+        self.compiled.is_conditional_for(agent, action)
+    }
+
     /// Whether a rule of this tool reads what the session has seen.
     pub fn reads_labels(&self, action: &Action) -> bool {
         self.compiled.reads_labels(action)

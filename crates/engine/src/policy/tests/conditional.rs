@@ -234,6 +234,11 @@ fn a_guard_of_another_team_reads_nothing_of_this_agents_calls() {
     let guard = Guard { applies_to: helpdesk, ..when(forbid(REFUND, "no"), "args.amount > 5") };
     let policy = compiled(vec![guard]).unwrap();
     assert_eq!(word(&judged(&policy, r#"{"id":"1","amount":99.99999}"#)), "allow");
+    assert!(policy.is_conditional(&action(REFUND)));
+    assert!(!policy.is_conditional_for(&agent("bot"), &action(REFUND)));
+    let for_all = compiled(vec![when(forbid(REFUND, "no"), "args.amount > 5")]).unwrap();
+    assert!(for_all.is_conditional_for(&agent("bot"), &action(REFUND)));
+    assert!(!for_all.is_conditional_for(&agent("stranger"), &action(REFUND)));
 }
 
 #[test]

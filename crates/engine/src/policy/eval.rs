@@ -25,12 +25,12 @@ use super::{
     config::Control,
     lower::{Effect, Lowered, lower},
     model::{self, bug},
-    view::{Sliced, View},
+    view::{LookedAt, Sliced, View},
 };
 use crate::{
     decision::DenyReason,
     level::Level,
-    names::{Action, AgentName, MatchName, TeamName},
+    names::{Action, AgentName, TeamName},
     tool::Definition,
 };
 
@@ -242,13 +242,12 @@ impl Compiled {
         agent: &AgentName,
         action: &Action,
         definition: &Definition,
-    ) -> Option<(Arc<View>, BTreeSet<MatchName>, BTreeSet<Vec<String>>)> {
+    ) -> Option<(Arc<View>, LookedAt)> {
         let view = self.conditional.get(action).and_then(|_| self.view(action, definition))?;
         let ids: BTreeSet<_> =
             self.conditional_rules(agent, action).into_iter().map(|rule| &rule.id).collect();
-        let (facts, reads) =
-            view.looked_at(|at| self.lowered.get(at).is_some_and(|rule| ids.contains(&rule.id)));
-        Some((view, facts, reads))
+        let looked = view.looked_at(|at| self.lowered.get(at).is_some_and(|rule| ids.contains(&rule.id)));
+        Some((view, looked))
     }
 
     /// Judges one call, conditions included.

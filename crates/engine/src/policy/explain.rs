@@ -94,11 +94,23 @@ pub struct Change {
 
 impl Policy {
     /// Explains a call with its arguments.
+    ///
+    /// ```
+    /// # use placet_engine::policy::{Policy, Rules, catalogue, config::{Proposed, Word, read}};
+    /// let source = "[servers.crm]\ncommand = ['crm']\ntools = { wipe = 'delete' }\n[agents.bot]\nlevels = ['read']";
+    /// let config = read(source).config.expect("no errors");
+    /// let policy = Policy::compile(Rules::from(&config), catalogue(&config)).expect("it compiles");
+    /// let found = policy.explain(&Proposed::new("bot".parse()?, "crm/wipe".parse()?));
+    /// assert_eq!(found.judged.map(|judged| judged.word()), Ok(Word::Deny));
+    /// assert_eq!(found.changes[1].what, "or `agents.bot.levels` could hold delete, as in levels = [\"read\", \"delete\"]");
+    /// # Ok::<(), placet_engine::names::NameError>(())
+    /// ```
     pub fn explain(&self, call: &Proposed) -> Explanation {
         let judged = self.judge_proposed(call);
-        let (facts, read) = self.looked_at(call);
-        self.explained(&call.agent, &call.tool, judged, |policy| policy.judge_proposed(call).ok())
-            .with(facts, read)
+        let mut explanation =
+            self.explained(&call.agent, &call.tool, judged, |policy| policy.judge_proposed(call).ok());
+        self.look(call, &mut explanation);
+        explanation
     }
 
     /// Explains what can be said without arguments: what the rules without a condition say, and those with one
@@ -154,26 +166,20 @@ impl Policy {
         Some(RuleShown { policy: Arc::clone(policy), line, does, when })
     }
 
-    /// The facts and places that the conditional rules of this call read.
-    fn looked_at(
-        &self,
-        call: &Proposed,
-    ) -> (Vec<(MatchName, Result<Truth, FactError>)>, Vec<(String, Option<Json>)>) {
-        let Some(tool) = self.tool(&call.tool) else { return Default::default() };
+    /// Adds the facts and places that the conditional rules of this call read.
+    fn look(&self, call: &Proposed, explanation: &mut Explanation) {
+        let Some(tool) = self.tool(&call.tool) else { return };
         let definition = tool.definition.as_deref();
         let found =
             definition.and_then(|definition| self.compiled.looked_at(&call.agent, &call.tool, definition));
-        let Some((facts, reads, has_extra)) =
-            found.map(|(view, facts, reads)| (facts, reads, view.is_extra(&call.arguments)))
-        else {
-            return Default::default();
-        };
-        let facts = facts.into_iter().filter_map(|name| {
+        let Some((view, looked)) = found else { return };
+        let facts = looked.facts.into_iter().filter_map(|name| {
             let holds = self.rules.matches.get(&name)?.holds(&call.arguments);
             Some((name, holds))
         });
+        explanation.facts = facts.collect();
         let clock = self.rules.zone.clock(call.at);
-        let read = reads.into_iter().map(|path| {
+        let read = looked.reads.into_iter().map(|path| {
             let words: Vec<&str> = path.iter().map(String::as_str).collect();
             let value = match words.as_slice() {
                 ["args", inside @ ..] => {
@@ -184,7 +190,7 @@ impl Policy {
                     call.labels.iter().map(|label| Json::from(label.as_str())).collect::<Vec<_>>(),
                 )),
                 ["call", "dry_run"] => Some(Json::from(call.dry_run)),
-                ["call", "extra"] => Some(Json::from(has_extra)),
+                ["call", "extra"] => Some(Json::from(view.is_extra(&call.arguments))),
                 ["call", "hour"] => Some(Json::from(u32::from(clock.hour))),
                 ["call", "minute"] => Some(Json::from(u32::from(clock.minute))),
                 ["call", "weekday"] => Some(Json::from(clock.weekday)),
@@ -198,7 +204,7 @@ impl Policy {
             };
             (path.join("."), value)
         });
-        (facts.collect(), read.collect())
+        explanation.read = read.collect();
     }
 
     /// What could be changed in the rules so that a refused call is not refused.
@@ -344,16 +350,6 @@ impl Policy {
             .map(|(agent, tool)| (agent.clone(), tool.clone()))
             .collect();
         Change { what, line, then: again(&changed), also }
-    }
-}
-
-impl Explanation {
-    fn with(
-        self,
-        facts: Vec<(MatchName, Result<Truth, FactError>)>,
-        read: Vec<(String, Option<Json>)>,
-    ) -> Self {
-        Self { facts, read, ..self }
     }
 }
 

@@ -61,6 +61,12 @@ struct Viewed {
     needs: BTreeSet<Vec<String>>,
 }
 
+/// What conditional rules read of a call.
+pub(super) struct LookedAt {
+    pub(super) facts: BTreeSet<MatchName>,
+    pub(super) reads: BTreeSet<Vec<String>>,
+}
+
 /// The rules of one agent and one tool, conditional ones included.
 #[derive(Debug)]
 pub(super) struct Sliced {
@@ -144,14 +150,13 @@ impl View {
         Some(Sliced { set, facts: mine().flat_map(|viewed| viewed.facts.iter().cloned()).collect() })
     }
 
-    /// The facts and the places that the conditional rules among these read.
-    pub(super) fn looked_at(
-        &self,
-        covers: impl Fn(usize) -> bool,
-    ) -> (BTreeSet<MatchName>, BTreeSet<Vec<String>>) {
+    /// What the conditional rules among these read.
+    pub(super) fn looked_at(&self, covers: impl Fn(usize) -> bool) -> LookedAt {
         let mine = || self.rules.iter().filter(|viewed| covers(viewed.rule));
-        let facts = mine().flat_map(|viewed| viewed.facts.iter().cloned()).collect();
-        (facts, mine().flat_map(|viewed| viewed.reads.iter().cloned()).collect())
+        LookedAt {
+            facts: mine().flat_map(|viewed| viewed.facts.iter().cloned()).collect(),
+            reads: mine().flat_map(|viewed| viewed.reads.iter().cloned()).collect(),
+        }
     }
 
     /// Whether arguments have members that the tool does not declare.

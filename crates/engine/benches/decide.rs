@@ -1,5 +1,8 @@
 //! What one decision costs: for a small remit, and for a hundred agents over three hundred tools.
 //!
+//! `judged_by_*` judge a call by guards that read its arguments, among so many policies of which always the same
+//! few concern it; `cedar_over_all` asks Cedar alone about the same call and the same policies, for the ratio.
+//!
 //! Arguments are parsed and digested already, slices are warm, and the tool's schema is checked each time: so
 //! it goes for every call after an agent's first. Reading the wire and making the call are measured apart.
 
@@ -11,6 +14,7 @@
 
 use std::{hint::black_box, sync::Arc};
 
+use cedar_policy::{Authorizer, Context, Entities, Entity, PolicySet, Request, RestrictedExpression};
 use divan::Bencher;
 use placet_engine::{
     call::{Call, CallId, DigestKey, Mode, Proposal},
@@ -22,6 +26,7 @@ use placet_engine::{
     policy::{
         Catalogue, Policy, Rules, Tool,
         config::{Agent, At, Guard, GuardEffect, GuardScope, Scope},
+        when::When,
     },
     session::{Session, SessionId},
     state::{Known, Remembered},
@@ -242,4 +247,125 @@ fn judge(bencher: Bencher<'_, '_>) {
     let desk = Desk::small();
     let (agent, action) = (agent("support"), action("crm/read_user"));
     bencher.bench_local(|| desk.engine.policy().judge(black_box(&agent), black_box(&action)));
+}
+
+/// So many policies, most of them guards with a condition: three concern what is called, the others one agent and
+/// one tool each.
+fn conditional(policies: usize) -> (Rules, Catalogue) {
+    let definition = Arc::new(Definition::read(&json(DEFINITION)).expect("the definition is sound"));
+    let tool =
+        |at: usize| Tool { definition: Some(Arc::clone(&definition)), ..Tool::from(Level::ALL[at % 4]) };
+    let name = |at: usize| format!("s{}/tool_{at}", at % 10);
+    let catalogue = (0..300).map(|at| (action(&name(at)), tool(at))).collect();
+    let agents = (policies / 2).min(100);
+    let remit = || Agent { levels: LevelSet::of(Level::ALL), ..Agent::default() };
+    let guard = |at: usize| {
+        let (applies_to, scope, when, effect) = match at {
+            0 => (None, name(0), "args.limit > 50".to_owned(), approval()),
+            1 => (None, name(0), "args.options.fresh == false".to_owned(), forbidden()),
+            2 => (
+                None,
+                name(0),
+                r#"args.fields.contains("status") && session.steps > 9"#.to_owned(),
+                forbidden(),
+            ),
+            _ => {
+                let agent = agent(&format!("agent_{}", at % agents));
+                let when = format!("args has limit && args.limit > {}", at % 90);
+                (Some(Scope::Agent(agent)), name(1 + at % 299), when, approval())
+            }
+        };
+        Guard {
+            scope: GuardScope::Tools(scope.parse().expect("a pattern")),
+            applies_to,
+            levels: None,
+            when: Some(When::parse(&when).expect("a condition")),
+            id: None,
+            effect,
+            line: 1,
+        }
+    };
+    let rules = Rules {
+        agents: (0..agents).map(|at| (agent(&format!("agent_{at}")), remit())).collect(),
+        guards: (0..policies - agents).map(guard).collect(),
+        ..Rules::default()
+    };
+    (rules, catalogue)
+}
+
+fn approval() -> GuardEffect {
+    GuardEffect::Require(vec!["approval:oncall".parse().expect("a control")])
+}
+
+fn forbidden() -> GuardEffect {
+    GuardEffect::Forbid("not here".to_owned())
+}
+
+/// From parsed arguments to the decision.
+fn judged_by(bencher: Bencher<'_, '_>, policies: usize) {
+    let (rules, catalogue) = conditional(policies);
+    let desk = Desk::new(rules, catalogue);
+    let key = DigestKey::new(&[1; 32]);
+    let first = desk.decide(&call("agent_7", "s0/tool_0")).decision;
+    assert!(matches!(first, Decision::Allow(_)), "{first:?}");
+    bencher.with_inputs(|| proposal("agent_7", "s0/tool_0")).bench_local_values(|proposal| {
+        desk.decide(&Arc::new(Call::new(CallId::from_random([9; 12]), proposal, &key)))
+    });
+}
+
+#[divan::bench]
+fn judged_by_100(bencher: Bencher<'_, '_>) {
+    judged_by(bencher, 100);
+}
+
+#[divan::bench]
+fn judged_by_1000(bencher: Bencher<'_, '_>) {
+    judged_by(bencher, 1_000);
+}
+
+#[divan::bench]
+fn judged_by_10000(bencher: Bencher<'_, '_>) {
+    judged_by(bencher, 10_000);
+}
+
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn load_1000(bencher: Bencher<'_, '_>) {
+    bencher.with_inputs(|| conditional(1_000)).bench_local_values(|(rules, catalogue)| {
+        Policy::compile(rules, catalogue).expect("the rules are sound")
+    });
+}
+
+#[divan::bench]
+fn cedar_over_all(bencher: Bencher<'_, '_>) {
+    let (rules, catalogue) = conditional(1_000);
+    let policy = Policy::compile(rules, catalogue).expect("the rules are sound");
+    let set: PolicySet = policy.to_cedar().parse().expect("it is Cedar");
+    let uid = |text: &str| text.parse().expect("a name of Cedar's");
+    let entities = [
+        Entity::new_no_attrs(uid("Action::\"s0/tool_0\""), [uid("Action::\"level:read\"")].into()),
+        Entity::new_no_attrs(uid("Agent::\"agent_7\""), [].into()),
+    ];
+    let entities = Entities::from_entities(entities, None).expect("they are sound");
+    let record = |pairs: Vec<(&str, RestrictedExpression)>| {
+        let pairs = pairs.into_iter().map(|(name, value)| (name.to_owned(), value));
+        RestrictedExpression::new_record(pairs).expect("names differ")
+    };
+    let texts = |texts: &[&str]| {
+        RestrictedExpression::new_set(
+            texts.iter().map(|text| RestrictedExpression::new_string((*text).to_owned())),
+        )
+    };
+    let options = record(vec![("fresh", RestrictedExpression::new_bool(true))]);
+    let limit = RestrictedExpression::new_long(10);
+    let args = record(vec![("limit", limit), ("options", options), ("fields", texts(&["name", "email"]))]);
+    let session = record(vec![("steps", RestrictedExpression::new_long(4))]);
+    let context = [("args", args), ("session", session), ("controls", texts(&[]))];
+    let context =
+        Context::from_pairs(context.map(|(name, value)| (name.to_owned(), value))).expect("names differ");
+    let (agent, action, server) =
+        (uid("Agent::\"agent_7\""), uid("Action::\"s0/tool_0\""), uid("Server::\"s0\""));
+    let request = Request::new(agent, action, server, context, None).expect("it is sound");
+    let first = Authorizer::new().is_authorized(&request, &set, &entities);
+    assert_eq!(first.decision(), cedar_policy::Decision::Allow, "{first:?}");
+    bencher.bench_local(|| Authorizer::new().is_authorized(black_box(&request), &set, &entities));
 }

@@ -1,4 +1,6 @@
 mod conditional;
+mod controls;
+mod traps;
 
 use proptest::{collection::vec, option, prelude::*, sample::subsequence};
 use serde_json::{Value, json};

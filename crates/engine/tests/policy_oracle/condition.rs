@@ -152,8 +152,8 @@ impl Question {
         let declared = tool.declared(about);
         if declared == Declared::No {
             return match self {
-                // Of an open tool a fact may look anywhere, but nobody can ask for what is not declared.
-                Question::Match(name) if tool.open && !is_asked => {
+                // Whether a fact has anything to look at is asked only if it is looked at: see `over`.
+                Question::Match(name) if !is_asked => {
                     Ok(Told::Looks(Looks { facts: [*name].into(), ..looks }))
                 }
                 _ if is_asked && !tool.open => Ok(Told::Always(false)),
@@ -267,6 +267,16 @@ impl Cond {
             Cond::Not(one) => one.visit(see),
             Cond::All(parts) | Cond::Any(parts) => parts.iter().for_each(|part| part.visit(see)),
             Cond::If(parts) => parts.iter().for_each(|part| part.visit(see)),
+        }
+    }
+
+    /// What is known of the whole condition. A fact over an argument that nobody declares means nothing.
+    pub(crate) fn over(&self, asks: &BTreeSet<&'static str>, tool: &Tool) -> Result<Told, Unfit> {
+        let told = self.told(asks, tool)?;
+        let is_blind = |name: &&str| !tool.open && tool.declared(fact(name).argument) == Declared::No;
+        match &told {
+            Told::Looks(looks) if looks.facts.iter().any(is_blind) => Err(Unfit),
+            Told::Looks(_) | Told::Always(_) => Ok(told),
         }
     }
 

@@ -32,7 +32,7 @@ fn conditions<'a>(
     world.guards.iter().enumerate().filter(move |(_, rule)| rule.covers(action, tool)).filter_map(
         move |(at, rule)| {
             let (cond, asks) = rule.when.as_ref()?;
-            Some((at, cond.told(asks, tool)))
+            Some((at, cond.over(asks, tool)))
         },
     )
 }

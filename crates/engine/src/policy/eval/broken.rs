@@ -49,6 +49,39 @@ impl Compiled {
         (ids(permits), ids(forbids))
     }
 
+    /// The same of one call, among all policies that its tool has, conditional ones included. None where the call
+    /// cannot be judged at all.
+    pub(in crate::policy) fn satisfied_by(
+        &self,
+        agent: &AgentName,
+        action: &Action,
+        seen: &Seen<'_>,
+        controls: &BTreeSet<Control>,
+    ) -> Option<(BTreeSet<PolicyId>, BTreeSet<PolicyId>)> {
+        if !self.is_conditional(action) {
+            return Some(self.satisfied(agent, action, controls));
+        }
+        let view = self.view(action, seen.definition)?;
+        let all: Vec<Policy> = view.policies().map(|(_, policy)| policy.clone()).collect();
+        let everything = view.slice(Vec::new(), |_| true)?;
+        let mut parts = view.parts(&everything, &self.rules, seen).ok()?;
+        parts.push(("controls".to_owned(), model::texts(controls)));
+        let request =
+            model::request(agent, action, Context::from_pairs(parts).unwrap(), &view.schema).unwrap();
+        let (mut permits, mut forbids) = self.satisfied(agent, action, controls);
+        for policy in all {
+            let set = PolicySet::from_policies([policy.clone()]).unwrap();
+            let response = Authorizer::new().is_authorized(&request, &set, &self.entities);
+            assert_eq!(response.diagnostics().errors().count(), 0, "{policy}");
+            if response.diagnostics().reason().next().is_some() {
+                let ids =
+                    if policy.effect() == cedar_policy::Effect::Permit { &mut permits } else { &mut forbids };
+                ids.insert(policy.id().clone());
+            }
+        }
+        Some((permits, forbids))
+    }
+
     /// The self-check as it would go if Cedar had not been told which actions are in which groups.
     pub(in crate::policy) fn self_check_without_groups(&self) -> Result<(), PolicyError> {
         model::self_check(&self.schema, &Entities::empty())

@@ -6,7 +6,7 @@ use crate::{
     policy::when::When,
 };
 
-const REFUND: &str = "crm/refund";
+pub(super) const REFUND: &str = "crm/refund";
 
 fn definition(name: &str, schema: &str) -> Arc<Definition> {
     let text = format!(r#"{{"name":"{name}","inputSchema":{schema}}}"#);
@@ -27,7 +27,7 @@ fn with_refund() -> Catalogue {
     crm().into_iter().chain([(action(REFUND), tool)]).collect()
 }
 
-fn when(guard: Guard, text: &str) -> Guard {
+pub(super) fn when(guard: Guard, text: &str) -> Guard {
     Guard { when: Some(When::parse(text).unwrap()), ..guard }
 }
 
@@ -37,22 +37,34 @@ fn facts() -> BTreeMap<MatchName, Match> {
     read.config.unwrap_or_else(|| panic!("{:?}", read.findings)).matches
 }
 
-fn compiled(guards: Vec<Guard>) -> Result<Policy, PolicyError> {
+pub(super) fn compiled(guards: Vec<Guard>) -> Result<Policy, PolicyError> {
     let agents = [(agent("bot"), remit(&[Level::Read, Level::Write]))].into();
     Policy::compile(Rules { agents, guards, matches: facts(), ..Rules::default() }, with_refund())
 }
 
-fn judged(policy: &Policy, arguments: &str) -> Judged {
+pub(super) fn judged(policy: &Policy, arguments: &str) -> Judged {
+    let parsed =
+        parse(arguments.as_bytes(), &Limits::EDGE).unwrap_or_else(|error| panic!("{error}: {arguments}"));
+    refund().schema.check(&parsed).unwrap();
     judged_in(policy, arguments, 1, &[])
 }
 
-fn judged_in(policy: &Policy, arguments: &str, steps: u64, labels: &[&str]) -> Judged {
+pub(super) fn judged_in(policy: &Policy, arguments: &str, steps: u64, labels: &[&str]) -> Judged {
+    seen_in(arguments, steps, labels, |seen| policy.judge_call(&agent("bot"), &action(REFUND), seen))
+}
+
+/// What is said of a call of a refund, once it can be seen.
+pub(super) fn seen_in<T>(
+    arguments: &str,
+    steps: u64,
+    labels: &[&str],
+    say: impl FnOnce(&Seen<'_>) -> T,
+) -> T {
     let definition = refund();
     let arguments =
         parse(arguments.as_bytes(), &Limits::EDGE).unwrap_or_else(|error| panic!("{error}: {arguments}"));
-    definition.schema.check(&arguments).unwrap();
     let labels = labels.iter().map(|label| label.parse().unwrap()).collect();
-    let seen = Seen {
+    say(&Seen {
         definition: &definition,
         arguments: &arguments,
         dry_run: false,
@@ -61,12 +73,11 @@ fn judged_in(policy: &Policy, arguments: &str, steps: u64, labels: &[&str]) -> J
         steps,
         labels: &labels,
         cost: &|_| Ok(Amount::whole(3)),
-    };
-    policy.judge_call(&agent("bot"), &action(REFUND), &seen)
+    })
 }
 
 /// What a judgement comes to, in a word.
-fn word(judged: &Judged) -> String {
+pub(super) fn word(judged: &Judged) -> String {
     match judged {
         Judged::Granted { controls, .. } if controls.is_empty() => "allow".to_owned(),
         Judged::Granted { controls, .. } => {

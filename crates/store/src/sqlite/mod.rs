@@ -43,8 +43,8 @@ pub use backup::{BackupError, restore};
 pub use reader::{Call, Entry, Reader, Spending};
 
 use crate::{Store, StoreError, mirror::Mirror};
-use space::Space;
 use queue::Queue;
+use space::Space;
 use writer::{After, Job, Line, Write, Writer};
 
 /// Commits that may wait to be written. Beyond it a new call is answered `busy`; how a call ended, and a stop,
@@ -245,7 +245,8 @@ impl Sqlite {
         let inner = Mutex::new(Inner { mirror, keys_on_disk });
         let (look, writer) = (Mutex::new(look), Some(writer));
         let mending = tokio::sync::Mutex::default();
-        let store = Sqlite { inner, look, mending, queue, waiting, flushed, health, writer, key, epoch, lock };
+        let store =
+            Sqlite { inner, look, mending, queue, waiting, flushed, health, writer, key, epoch, lock };
         Ok(Opened { store, left_open })
     }
 

@@ -270,14 +270,16 @@ fn write_step(connection: &Connection, step: &Step, trail: Trail) -> rusqlite::R
     let (mut before, mut seq) = (trail.before, trail.latest.saturating_sub(step.entries.len() as u64));
     for entry in &step.entries {
         seq += 1;
-        connection.prepare_cached("INSERT INTO history VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(params![
-            integer(seq),
-            integer(before),
-            step.id.0.as_bytes(),
-            entry.action.to_string(),
-            entry.level.map(placet_engine::level::Level::as_str),
-            entry.status.as_str(),
-        ])?;
+        connection.prepare_cached("INSERT INTO history VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(
+            params![
+                integer(seq),
+                integer(before),
+                step.id.0.as_bytes(),
+                entry.action.to_string(),
+                entry.level.map(placet_engine::level::Level::as_str),
+                entry.status.as_str(),
+            ],
+        )?;
         before = seq;
     }
     Ok(())

@@ -26,8 +26,7 @@ use rusqlite::{Connection, ErrorCode, config::DbConfig};
 use tokio::sync::oneshot;
 
 use super::{
-    Health,
-    format,
+    Health, format,
     log::{self, Log},
     queue::{Queue, Taken},
     rows,

@@ -316,7 +316,8 @@ impl Mirror {
         if begins {
             let before = self.sessions.get(&step.key).map(|known| &known.session);
             let session = Session::begin(step.id, step.at, before, &step.terms);
-            let fresh = Running { session, history: VecDeque::new(), truncated: false, trail: Trail::default() };
+            let fresh =
+                Running { session, history: VecDeque::new(), truncated: false, trail: Trail::default() };
             self.keep(step.key.clone(), fresh);
             self.sweep_sessions(step);
         }

@@ -639,6 +639,88 @@ async fn a_disk_that_fills_in_the_middle_of_a_group_loses_nothing_and_recovers()
     assert_eq!(load(&store, &asking_for(&calls, 0)).await.balances, [balance(1, held)]);
 }
 
+/// Leaves so many bytes free on a disk.
+fn fill(disk: &SmallDisk, left: u64) -> PathBuf {
+    let filler = disk.0.join("filler");
+    fs::write(&filler, vec![0; usize::try_from(free(&disk.0) - left).unwrap()]).unwrap();
+    filler
+}
+
+/// Writes notes from this number on until there is no room for one, and says which it was.
+async fn note_until_full(store: &Sqlite, from: u64) -> u64 {
+    for n in from.. {
+        match store.commit::<Durable>(long_note(n)).await {
+            Ok(_) => {}
+            Err(StoreError::Unavailable(why)) if why.contains("full") => return n,
+            Err(other) => panic!("{n}: {other}"),
+        }
+    }
+    unreachable!("numbers do not end")
+}
+
+/// A note that takes up more than a page.
+fn long_note(n: u64) -> Changes {
+    let mut changes = note(n);
+    changes.records.push(Record::new(Kind::Gap, at(0), [("long", "x".repeat(6_000).into())]));
+    changes
+}
+
+#[tokio::test]
+async fn a_log_is_folded_back_before_it_holds_more_than_fits_where_the_ballast_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(directory.path()) else {
+        eprintln!("skipped: this process may not mount a small file system to fill");
+        return;
+    };
+    let store = open(&disk.0).store;
+    let ballast = fs::metadata(disk.0.join("ballast")).unwrap().len();
+    // Without an idle moment, several times as much as the ballast holds.
+    let many = 5 * ballast / 6_000;
+    for n in 1..=many {
+        keep(&store, long_note(n)).await;
+    }
+    fill(&disk, 64 << 10);
+    let refused = note_until_full(&store, many + 1).await;
+    assert_eq!(store.mend().await, Ok(Vec::new()), "what the log holds fits");
+    keep(&store, halt_all("ana", "look first", 1)).await;
+    drop(store);
+    assert_eq!(notes(&disk.0), (1..refused).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_store_whose_log_does_not_fit_on_a_full_disk_is_mended_once_there_is_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(directory.path()) else {
+        eprintln!("skipped: this process may not mount a small file system to fill");
+        return;
+    };
+    let store = open(&disk.0).store;
+    keep(&store, note(1)).await;
+    // Somebody reads for so long that the log cannot be folded back, and it outgrows the ballast.
+    let foreign = stranger(&disk.0);
+    foreign.execute_batch("BEGIN; SELECT count(*) FROM records").unwrap();
+    for n in 2..=500 {
+        keep(&store, long_note(n)).await;
+    }
+    let log = fs::metadata(disk.0.join("placet.db-wal")).unwrap().len();
+    assert!(log > 4 * fs::metadata(disk.0.join("ballast")).unwrap().len(), "{log}");
+    let filler = fill(&disk, 64 << 10);
+    let refused = note_until_full(&store, 501).await;
+    foreign.execute_batch("ROLLBACK").unwrap();
+    for _ in 0..3 {
+        let failed = store.mend().await;
+        assert!(matches!(&failed, Err(StoreError::Unavailable(why)) if why.contains("full")), "{failed:?}");
+        assert_spoiled(&store).await;
+    }
+    fs::remove_file(filler).unwrap();
+    assert_eq!(store.mend().await, Ok(Vec::new()));
+    assert!(!store.is_full());
+    keep(&store, halt_all("ana", "look first", 1)).await;
+    keep(&store, note(refused)).await;
+    drop(store);
+    assert_eq!(notes(&disk.0), (1..=refused).collect::<Vec<_>>(), "nothing that was acknowledged is lost");
+}
+
 #[tokio::test]
 async fn a_short_lock_of_another_program_is_waited_for() {
     let directory = tempfile::tempdir().unwrap();

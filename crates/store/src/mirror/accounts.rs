@@ -83,8 +83,9 @@ impl Accounts {
         let sums = &mut self.sums;
         for _ in 0..std::mem::take(&mut self.fresh) {
             self.round.turn(SWEEP_ABOVE, |account| {
-                let is_over =
-                    |now: Timestamp| account.window > Timestamp(0) && now.since(account.window) > LONGEST_WINDOW;
+                let is_over = |now: Timestamp| {
+                    account.window > Timestamp(0) && now.since(account.window) > LONGEST_WINDOW
+                };
                 let is_gone = account.session.is_some_and(|session| !kept.contains(&session));
                 let holds = sums.get(account).is_some_and(|sum| sum.held > Amount::default());
                 let stays = holds || !(is_gone || now.is_some_and(is_over));
@@ -226,6 +227,10 @@ mod tests {
         }
         let minutes = 32 * 24 * 60;
         assert!((minutes..=2 * minutes + 3).contains(&most), "{most}");
-        assert_eq!(accounts.of(&shared, Timestamp(0)).spent, Amount(1), "it has no window that could be over");
+        assert_eq!(
+            accounts.of(&shared, Timestamp(0)).spent,
+            Amount(1),
+            "it has no window that could be over"
+        );
     }
 }

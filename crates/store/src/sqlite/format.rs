@@ -63,15 +63,15 @@ fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // FULL: a commit that was acknowledged survives a power cut. Checkpoints are ours, outside commits. The cache
-    // (in KiB) holds what a group touches: calls have random names, so each lies on a page of its own, and what
-    // does not fit is written to the log before its time and read from there again.
+    // (in KiB) holds what a group touches: calls of one time lie together, so that is little, and more of it only
+    // makes a node large.
     connection.execute_batch(
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA fullfsync = 1;
          PRAGMA checkpoint_fullfsync = 1;
          PRAGMA wal_autocheckpoint = 0;
-         PRAGMA cache_size = -32768;
+         PRAGMA cache_size = -2048;
          PRAGMA mmap_size = 0;
          PRAGMA trusted_schema = OFF;
          PRAGMA cell_size_check = ON;
@@ -80,6 +80,11 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(64);
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     if mode == "wal" { Ok(()) } else { Err(rusqlite::Error::InvalidQuery) }
+}
+
+/// A connection that looks for one thing, or reads along from one end, needs to keep next to nothing (in KiB).
+pub(super) fn keep_little(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("PRAGMA cache_size = -256")
 }
 
 fn make_tables(connection: &Connection) -> rusqlite::Result<()> {

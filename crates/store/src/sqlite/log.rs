@@ -20,6 +20,9 @@ const LONG: u64 = 8_192;
 /// Pages by which the database may grow when the log is folded, if there is no ballast: 4 MiB.
 const GROWTH: u64 = 1_024;
 
+/// The least that is asked for beside a small ballast: a log that is folded with each group would be none.
+const GROWTH_LEAST: u64 = 32;
+
 /// Bytes of a page.
 const PAGE: u64 = 4_096;
 
@@ -41,7 +44,7 @@ impl Log {
     pub(super) fn of(database: &Path, ballast: u64) -> Self {
         let kept = pages_of(database);
         // The other half is for what one group adds, and for what must be recorded besides.
-        let growth_max = GROWTH.max(ballast / 2 / PAGE);
+        let growth_max = if ballast == 0 { GROWTH } else { (ballast / 2 / PAGE).max(GROWTH_LEAST) };
         Self { database: database.to_owned(), pages: 0, folded: 0, kept, size: kept, growth_max }
     }
 

@@ -223,6 +223,7 @@ impl Sqlite {
         let epoch = backup::epoch(&connection).map_err(database)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let look = Connection::open_with_flags(&path, flags).map_err(database)?;
+        format::keep_little(&look).map_err(database)?;
         let space = Space::of(directory);
         space.load();
 

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OpenFlags, Row};
 
 use super::{
     OpenError,
-    format::{FORMAT, format_of, other_format},
+    format::{FORMAT, format_of, keep_little, other_format},
     rows::{self, call_id, number, read_stop, timestamp},
 };
 
@@ -80,7 +80,8 @@ impl Reader {
             return Err(OpenError::Io { path, cause });
         }
         let opened = Connection::open_with_flags(&path, flags)
-            .and_then(|connection| Ok((format_of(&connection)?, connection)));
+            .and_then(|connection| Ok((format_of(&connection)?, connection)))
+            .and_then(|(format, connection)| keep_little(&connection).map(|()| (format, connection)));
         match opened {
             Ok((FORMAT, connection)) => Ok(Self { path, connection }),
             Ok((other, _)) => Err(other_format(&path, other)),

@@ -38,6 +38,10 @@ interop:
 model rounds="10000":
     PLACET_MODEL_ROUNDS={{rounds}} cargo test -p placet-testkit --test model -- --nocapture
 
+# random policies and calls, judged and held against an oracle that knows nothing of Cedar
+oracle rounds="100000":
+    PLACET_POLICY_ROUNDS={{rounds}} cargo test -p placet-engine --test policy_oracle -- --nocapture
+
 # kills nodes in the middle of calls, again and again
 kill rounds="300":
     cargo build --release

@@ -24,7 +24,7 @@ use super::{
     facts::{self, Match, Truth},
     lower::{Effect, Lowered},
     model::{self, bug},
-    when::{Condition, Scope},
+    when::{Condition, Scope, When},
 };
 use crate::{
     decision::DenyReason,
@@ -92,28 +92,12 @@ impl View {
         let mut lowered = Vec::new();
         for (at, rule) in rules {
             let Some(when) = &rule.when else { continue };
-            match when.lower(&scope) {
+            match conditioned(when, rule, action, &scope, &whole, matches) {
                 Ok(condition) => lowered.push((*at, *rule, condition)),
-                Err(errors) => problems.extend(errors.into_iter().map(|error| RuleProblem {
-                    line: rule.line,
-                    message: format!("{}, in the condition of a guard that covers `{action}`", error.message),
-                    help: error.help,
-                })),
+                // A method is covered by a glob that was written for tools, and has nothing of what they have.
+                Err(_) if action.tool.method().is_some() => lowered.push((*at, *rule, untellable())),
+                Err(found) => problems.extend(found),
             }
-        }
-        for (_, rule, condition) in &lowered {
-            problems.extend(condition.matches.iter().filter_map(|name| {
-                let path = matches.get(name)?.path.names();
-                let first = path.first()?;
-                (!whole.open && !whole.members.contains_key(first)).then(|| RuleProblem {
-                    line: rule.line,
-                    message: format!(
-                        "`matches.{name}` looks at `args.{}`, which `{action}` does not declare",
-                        crate::diagnostic::inert(first)
-                    ),
-                    help: Some(format!("ask first, as in `args has {first} && matches.{name}`")),
-                })
-            }));
         }
         if !problems.is_empty() {
             return Err(problems);
@@ -328,6 +312,47 @@ fn unasked(
         first.is_some_and(|first| rule.when.as_ref().is_some_and(|when| when.asks_for(&first)))
     };
     condition.matches.iter().filter(|name| !asks(name)).cloned().collect()
+}
+
+/// A rule's condition over one tool, or what in it means nothing there.
+fn conditioned(
+    when: &When,
+    rule: &Lowered,
+    action: &Action,
+    scope: &Scope<'_>,
+    whole: &Record,
+    matches: &BTreeMap<MatchName, Match>,
+) -> Result<Condition, Vec<RuleProblem>> {
+    let problem = |message, help| RuleProblem { line: rule.line, message, help };
+    let condition = when.lower(scope).map_err(|errors| {
+        let told = errors.into_iter().map(|error| {
+            let message = format!("{}, in the condition of a guard that covers `{action}`", error.message);
+            problem(message, error.help)
+        });
+        told.collect::<Vec<_>>()
+    })?;
+    let undeclared = condition.matches.iter().filter_map(|name| {
+        let path = matches.get(name)?.path.names();
+        let first = path.first().filter(|first| !whole.open && !whole.members.contains_key(*first))?;
+        let message = format!(
+            "`matches.{name}` looks at `args.{}`, which `{action}` does not declare",
+            crate::diagnostic::inert(first)
+        );
+        Some(problem(message, Some(format!("ask first, as in `args has {first} && matches.{name}`"))))
+    });
+    let undeclared: Vec<_> = undeclared.collect();
+    if undeclared.is_empty() { Ok(condition) } else { Err(undeclared) }
+}
+
+/// The condition of which nothing can be told: the rule refuses.
+fn untellable() -> Condition {
+    Condition {
+        body: json!({ "Value": false }),
+        reads: BTreeSet::new(),
+        needs: BTreeSet::new(),
+        matches: BTreeSet::new(),
+        missing: Some(json!({ "Value": true })),
+    }
 }
 
 /// A rule over one tool: itself under its condition, and a forbid where that cannot be told.

@@ -240,6 +240,36 @@ fn of_what_no_rule_can_read_a_rule_can_ask_whether_it_is_there() {
 }
 
 #[test]
+fn a_method_has_nothing_that_a_condition_over_tools_could_look_at_and_is_refused() {
+    let method = Action::new("crm".parse().unwrap(), crate::names::ToolName::of_method("resources/read"));
+    let none = definition("any", r#"{"type":"object"}"#);
+    let none = Arc::new(Definition { arguments: Arc::default(), ..Arc::into_inner(none).unwrap() });
+    let entry = Tool { definition: Some(Arc::clone(&none)), ..Tool::from(Level::Read) };
+    let guards = vec![
+        when(forbid("crm/*", "not there"), "matches.internal"),
+        when(forbid("crm/*", "no gifts"), r#"args.note == "gift""#),
+    ];
+    let asked = vec![when(forbid("crm/*", "not there"), "args has to && !matches.internal")];
+    for (guards, want) in [(guards, "fact_missing"), (asked, "allow")] {
+        let agents = [(agent("bot"), remit(&[Level::Read]))].into();
+        let rules = Rules { agents, guards, matches: facts(), ..Rules::default() };
+        let policy = Policy::compile(rules, [(method.clone(), entry.clone())].into()).unwrap();
+        let arguments = parse(br#"{"uri":"file:///etc/passwd"}"#, &Limits::EDGE).unwrap();
+        let labels = BTreeSet::new();
+        let seen = Seen {
+            definition: &none,
+            arguments: &arguments,
+            dry_run: false,
+            now: Timestamp(0),
+            steps: 1,
+            labels: &labels,
+            cost: &|_| Ok(Amount::default()),
+        };
+        assert_eq!(word(&policy.judge_call(&agent("bot"), &method, &seen)), want);
+    }
+}
+
+#[test]
 fn a_guard_of_another_team_reads_nothing_of_this_agents_calls() {
     let helpdesk = Some(Scope::Team("helpdesk".parse().unwrap()));
     let guard = Guard { applies_to: helpdesk, ..when(forbid(REFUND, "no"), "args.amount > 5") };

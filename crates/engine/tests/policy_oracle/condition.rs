@@ -152,8 +152,9 @@ impl Question {
         let declared = tool.declared(about);
         if declared == Declared::No {
             return match self {
-                // Whether a fact has anything to look at is asked only if it is looked at: see `over`.
-                Question::Match(name) if !is_asked => {
+                // Whether a fact has anything to look at is asked only if it is looked at: see `over`. Of what a
+                // tool takes undeclared can be asked whether it is there, and the fact looks at it itself.
+                Question::Match(name) if !is_asked || tool.open => {
                     Ok(Told::Looks(Looks { facts: [*name].into(), ..looks }))
                 }
                 _ if is_asked && !tool.open => Ok(Told::Always(false)),
@@ -172,11 +173,8 @@ impl Question {
                 }
             }
             Question::City(_) => {
+                // To ask whether there is an object, or to need one, is to read nothing in it.
                 looks.reads.insert("home.city");
-                // To ask whether there is an object, or to need one, is to read all of it.
-                if may_be_absent {
-                    looks.reads.insert("home");
-                }
             }
             Question::Zip(_) => {
                 looks.reads.insert("home.zip");

@@ -2,7 +2,7 @@
 //!
 //! One trait, two verbs. [`Store::load`] reads one consistent picture; [`Store::commit`] writes changes and
 //! their records together, or nothing, and answers with the receipt without which no permit can be made. Both
-//! backends keep the same [`mirror`] in memory, in which preconditions are checked; [`sqlite::Sqlite`] writes
+//! backends keep the same mirror in memory, in which preconditions are checked; [`sqlite::Sqlite`] writes
 //! what passes to disk, in the same order, from one thread.
 //!
 //! Not here: policy, and any opinion on what a record means.

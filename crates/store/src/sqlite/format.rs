@@ -71,7 +71,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
          PRAGMA fullfsync = 1;
          PRAGMA checkpoint_fullfsync = 1;
          PRAGMA wal_autocheckpoint = 0;
-         PRAGMA cache_size = -2048;
+         PRAGMA cache_size = -1536;
          PRAGMA mmap_size = 0;
          PRAGMA trusted_schema = OFF;
          PRAGMA cell_size_check = ON;

@@ -1,3 +1,5 @@
+//! Costs: what an expression comes to, to the millionth, and what it refuses.
+
 use super::*;
 use crate::json::{Limits, Object, parse};
 use proptest::{collection, option, prelude::*, sample};

@@ -62,7 +62,8 @@ pub(super) fn rule(
         labels: &labels(policy, known, now),
         cost: &|unit| {
             let unit = unit.parse().map_err(|_| DenyReason::Bug)?;
-            Ok(counting::price(call, &tool.terms, &unit)?.unwrap_or_default())
+            // A condition names only units in which the tool has a cost.
+            counting::price(call, &tool.terms, &unit)?.ok_or(DenyReason::Bug)
         },
     };
     let judged = policy.judge_call(&call.agent, &call.action, &seen);

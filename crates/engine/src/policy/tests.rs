@@ -1,3 +1,5 @@
+//! Judging by rules without conditions, and what the tests of those with conditions share.
+
 mod conditional;
 mod controls;
 mod traps;

@@ -1,3 +1,5 @@
+//! Schemas: which arguments fit, and which tools cannot be used.
+
 use std::time::{Duration, Instant};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Windows: where each begins and ends, whatever the clocks of its zone do.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Numbers: what is kept exactly, what is refused, and how each is written.
+
 use super::*;
 
 fn text_of(double: f64) -> String {

@@ -1,3 +1,5 @@
+//! The parser: what it takes, and what it refuses with its place.
+
 use super::super::NumberError;
 use super::*;
 

@@ -1,3 +1,5 @@
+//! Reading a file: what it means, and that no text makes the reader panic.
+
 mod matches;
 mod mistakes;
 mod policy_tests;

@@ -1,3 +1,5 @@
+//! Writing a file: what is written reads back as the same model.
+
 mod matches;
 mod policy_tests;
 mod terms;

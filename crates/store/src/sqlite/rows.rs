@@ -3,7 +3,7 @@
 //! Nothing is decided here. What is written has passed the mirror; what is read and was not written by this
 //! version is refused, never guessed at.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use placet_engine::{
     approval::Approval,
@@ -19,7 +19,11 @@ use placet_engine::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::writer::{Line, Write};
+use super::{
+    payload::{PayloadError, PayloadKeys},
+    reader::Call,
+    writer::{Line, Write},
+};
 use crate::mirror::{Mirror, OpenCall, Running};
 
 /// Sessions read at a start, the latest. A host that names each of its runs leaves many that nobody continues.
@@ -30,15 +34,15 @@ const QUESTIONS_KEPT: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
 /// Writes one event, but for its session ([`write_session`]).
 pub(super) fn write(connection: &Connection, write: &Write) -> rusqlite::Result<()> {
-    let Write { changes, session: _, lines, done: _ } = write;
+    let Write { changes, sealed, session: _, lines, done: _ } = write;
     if let Some(step) = &changes.step {
         write_step(connection, step)?;
     }
     if let Some(intent) = &changes.intent {
-        write_intent(connection, intent)?;
+        write_intent(connection, intent, sealed.intent.as_deref())?;
     }
     if let Some(settled) = &changes.settled {
-        write_settled(connection, settled)?;
+        write_settled(connection, settled, sealed.result.as_deref())?;
     }
     if let Some(question) = &changes.question {
         connection.prepare_cached("INSERT INTO questions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(
@@ -126,13 +130,14 @@ pub(super) fn write_line(connection: &Connection, line: &Line) -> rusqlite::Resu
     Ok(())
 }
 
-fn write_intent(connection: &Connection, intent: &Intent) -> rusqlite::Result<()> {
+fn write_intent(connection: &Connection, intent: &Intent, sealed: Option<&[u8]>) -> rusqlite::Result<()> {
+    let is_plain = sealed.is_none();
     connection
         .prepare_cached(
             // A call whose permit lapsed before anything was sent may be allowed again, by another policy too.
             "INSERT INTO intents (call, action, level, session, at, arguments, agent, client, run, digest, joined,
-                                  salt)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                                  salt, sealed)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
              ON CONFLICT (call) DO UPDATE SET at = excluded.at, session = excluded.session, ending = NULL,
              level = excluded.level, joined = excluded.joined",
         )?
@@ -142,13 +147,14 @@ fn write_intent(connection: &Connection, intent: &Intent) -> rusqlite::Result<()
             intent.level.as_str(),
             intent.session.0.as_bytes(),
             micros(intent.at),
-            intent.arguments,
+            is_plain.then_some(&intent.arguments),
             intent.agent.as_str(),
             intent.client.as_str(),
             intent.run.as_deref().unwrap_or(""),
             intent.digest.0,
             intent.joined,
-            intent.salt,
+            intent.salt.filter(|_| is_plain),
+            sealed,
         ])?;
     for hold in &intent.holds {
         let account = &hold.account;
@@ -168,7 +174,7 @@ fn write_intent(connection: &Connection, intent: &Intent) -> rusqlite::Result<()
     if let Some(claim) = &intent.claim {
         connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO keys VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'running', NULL)",
+                "INSERT OR REPLACE INTO keys VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'running', NULL, NULL)",
             )?
             .execute(params![
                 claim.key.0,
@@ -183,7 +189,7 @@ fn write_intent(connection: &Connection, intent: &Intent) -> rusqlite::Result<()
     Ok(())
 }
 
-fn write_settled(connection: &Connection, settled: &Settled) -> rusqlite::Result<()> {
+fn write_settled(connection: &Connection, settled: &Settled, sealed: Option<&[u8]>) -> rusqlite::Result<()> {
     connection
         .prepare_cached("UPDATE intents SET ending = ?2 WHERE call = ?1")?
         .execute(params![settled.call.as_bytes(), settled.ending.as_str()])?;
@@ -218,12 +224,12 @@ fn write_settled(connection: &Connection, settled: &Settled) -> rusqlite::Result
         }
         Some((key, Fate::Done(kept))) => {
             let result = match kept {
-                Kept::Text(text) => Some(&**text),
+                Kept::Text(text) => Some(&**text).filter(|_| sealed.is_none()),
                 Kept::TooLarge => None,
             };
             connection
-                .prepare_cached("UPDATE keys SET state = 'done', result = ?2 WHERE key = ?1")?
-                .execute(params![key.0, result])?;
+                .prepare_cached("UPDATE keys SET state = 'done', result = ?2, sealed = ?3 WHERE key = ?1")?
+                .execute(params![key.0, result, sealed])?;
         }
         None => {}
     }
@@ -332,8 +338,33 @@ fn session_bytes(account: &Account) -> &[u8] {
     account.session.as_ref().map_or(&[], |session| session.0.as_bytes())
 }
 
-/// Everything that decisions read, and the intents without an outcome, oldest first.
-pub(super) fn read(connection: &Connection) -> rusqlite::Result<(Mirror, Vec<Intent>)> {
+/// Why what is stored cannot be used.
+#[derive(Debug)]
+pub(super) enum Unreadable {
+    /// What SQLite says.
+    Database(rusqlite::Error),
+    /// A call that somebody needs is sealed.
+    Sealed(CallId, PayloadError),
+}
+
+impl From<rusqlite::Error> for Unreadable {
+    fn from(cause: rusqlite::Error) -> Self {
+        Unreadable::Database(cause)
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unreadable::Database(cause) => cause.fmt(f),
+            Unreadable::Sealed(call, cause) => write!(f, "what is kept of call {call} is {cause}"),
+        }
+    }
+}
+
+/// Everything that decisions read, and the intents without an outcome, oldest first. What is not over must be
+/// readable whole: a look-up, or a person, may need its arguments.
+pub(super) fn read(connection: &Connection, keys: &PayloadKeys) -> Result<(Mirror, Vec<Intent>), Unreadable> {
     let mut mirror = Mirror::default();
     mirror.generations =
         connection.query_row("SELECT stop, policy, catalogue FROM generations", [], |row| {
@@ -384,11 +415,14 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<(Mirror, Vec<Int
 
     let mut open_keys = connection.prepare(&format!("{KEYS} WHERE state <> 'done'"))?;
     for claimed in open_keys.query_map([], read_key)? {
-        mirror.keys.insert(claimed?);
+        mirror.keys.insert(claimed?.0);
     }
 
     let mut left_open = Vec::new();
-    for (intent, state) in open_intents(connection)? {
+    for (Call { intent, ending: _, unreadable }, state) in open_intents(connection, keys)? {
+        if let Some(cause) = unreadable {
+            return Err(Unreadable::Sealed(intent.call, cause));
+        }
         match state {
             Open::Running => {
                 mirror.begin(&intent);
@@ -403,41 +437,48 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<(Mirror, Vec<Int
     Ok((mirror, left_open))
 }
 
-const INTENTS: &str = "SELECT call, action, level, session, at, arguments, agent, client, run, digest, joined, ending, salt FROM intents";
+const INTENTS: &str = "SELECT call, action, level, session, at, arguments, agent, client, run, digest, joined, ending, salt, sealed FROM intents";
 
-const KEYS: &str = "SELECT key, fingerprint, kind, until, call, agent, client, state, result FROM keys";
+const KEYS: &str =
+    "SELECT key, fingerprint, kind, until, call, agent, client, state, result, sealed FROM keys";
 
-fn open_intents(connection: &Connection) -> rusqlite::Result<Vec<(Intent, Open)>> {
+fn open_intents(connection: &Connection, keys: &PayloadKeys) -> rusqlite::Result<Vec<(Call, Open)>> {
     let mut statement =
         connection.prepare(&format!("{INTENTS} WHERE ending IS NULL OR ending = 'unknown' ORDER BY at"))?;
-    let rows = statement.query_map([], |row| Ok((read_intent(row)?, read_ending(row)?)))?;
-    let mut intents = Vec::new();
+    let rows = statement.query_map([], |row| read_call(row, keys))?;
+    let mut calls = Vec::new();
     for row in rows {
-        let (mut intent, ending) = row?;
-        complete(connection, &mut intent)?;
-        intents.push((intent, if ending.is_some() { Open::Unknown } else { Open::Running }));
+        let mut call = row?;
+        complete(connection, &mut call.intent)?;
+        let state = if call.ending.is_some() { Open::Unknown } else { Open::Running };
+        calls.push((call, state));
     }
-    Ok(intents)
+    Ok(calls)
 }
 
 /// One allowed call, with how it ended, if it did.
-pub(super) fn intent(
+pub(super) fn call(
     connection: &Connection,
+    keys: &PayloadKeys,
     call: CallId,
-) -> rusqlite::Result<Option<(Intent, Option<Ending>)>> {
+) -> rusqlite::Result<Option<Call>> {
     let found = connection
         .prepare_cached(&format!("{INTENTS} WHERE call = ?1"))?
-        .query_row([call.as_bytes()], |row| Ok((read_intent(row)?, read_ending(row)?)))
+        .query_row([call.as_bytes()], |row| read_call(row, keys))
         .optional()?;
-    let Some((mut intent, ending)) = found else { return Ok(None) };
-    complete(connection, &mut intent)?;
-    Ok(Some((intent, ending)))
+    let Some(mut call) = found else { return Ok(None) };
+    complete(connection, &mut call.intent)?;
+    Ok(Some(call))
 }
 
 /// Allowed calls that are not over: `unknown` ones, or those under way.
-pub(super) fn intents_in(connection: &Connection, state: Open) -> rusqlite::Result<Vec<Intent>> {
-    let intents = open_intents(connection)?;
-    Ok(intents.into_iter().filter(|(_, of)| *of == state).map(|(intent, _)| intent).collect())
+pub(super) fn calls_in(
+    connection: &Connection,
+    keys: &PayloadKeys,
+    state: Open,
+) -> rusqlite::Result<Vec<Call>> {
+    let calls = open_intents(connection, keys)?;
+    Ok(calls.into_iter().filter(|(_, of)| *of == state).map(|(call, _)| call).collect())
 }
 
 /// What a call without a final outcome holds, and its key.
@@ -458,17 +499,36 @@ fn complete(connection: &Connection, intent: &mut Intent) -> rusqlite::Result<()
         .prepare_cached(&format!("{KEYS} WHERE call = ?1 AND state <> 'done'"))?
         .query_row([intent.call.as_bytes()], read_key)
         .optional()?;
-    intent.claim = claimed.map(|claimed| claimed.claim);
+    intent.claim = claimed.map(|(claimed, _)| claimed.claim);
     Ok(())
 }
 
 /// A finished key. Others are all in memory; one that is here and not there has been freed since, and that is
 /// still to be written.
-pub(super) fn finished_key(connection: &Connection, key: Digest) -> rusqlite::Result<Option<Claimed>> {
-    connection
+///
+/// A result under a key that is not there is as good as erased: the call was made, and is not made again. One that
+/// was changed is an error.
+pub(super) fn finished_key(
+    connection: &Connection,
+    keys: &PayloadKeys,
+    key: Digest,
+) -> Result<Option<Claimed>, Unreadable> {
+    let found = connection
         .prepare_cached(&format!("{KEYS} WHERE key = ?1 AND state = 'done'"))?
         .query_row([key.0], read_key)
-        .optional()
+        .optional()?;
+    let Some((mut claimed, sealed)) = found else { return Ok(None) };
+    if let Some(sealed) = sealed {
+        let kept = match keys.open_result(claimed.call, &sealed) {
+            Ok(text) => Kept::Text(text.into()),
+            Err(PayloadError::OtherKey { .. }) => Kept::TooLarge,
+            Err(cause @ (PayloadError::Damaged(_) | PayloadError::Form)) => {
+                return Err(Unreadable::Sealed(claimed.call, cause));
+            }
+        };
+        claimed.progress = Progress::Done(kept);
+    }
+    Ok(Some(claimed))
 }
 
 /// Whether any finished key is there to be looked for.
@@ -587,10 +647,11 @@ fn read_account(row: &Row<'_>) -> rusqlite::Result<Account> {
     })
 }
 
-fn read_key(row: &Row<'_>) -> rusqlite::Result<Claimed> {
+/// A key, and its result if that is sealed.
+fn read_key(row: &Row<'_>) -> rusqlite::Result<(Claimed, Option<Vec<u8>>)> {
     let (kind, state): (String, String) = (row.get(2)?, row.get(7)?);
     let kept = row.get::<_, Option<String>>(8)?.map_or(Kept::TooLarge, |text| Kept::Text(text.into()));
-    Ok(Claimed {
+    let claimed = Claimed {
         claim: Claim {
             key: Digest(row.get(0)?),
             fingerprint: Digest(row.get(1)?),
@@ -609,7 +670,20 @@ fn read_key(row: &Row<'_>) -> rusqlite::Result<Claimed> {
             "done" => Progress::Done(kept),
             _ => return Err(unreadable(7)),
         },
-    })
+    };
+    Ok((claimed, row.get(9)?))
+}
+
+/// A call, whose arguments and salt are blank if they cannot be read, and then why.
+fn read_call(row: &Row<'_>, keys: &PayloadKeys) -> rusqlite::Result<Call> {
+    let mut call = Call { intent: read_intent(row)?, ending: read_ending(row)?, unreadable: None };
+    if let Some(sealed) = row.get::<_, Option<Vec<u8>>>(13)? {
+        match keys.open_intent(call.intent.call, &sealed) {
+            Ok((arguments, salt)) => (call.intent.arguments, call.intent.salt) = (arguments, salt),
+            Err(cause) => call.unreadable = Some(cause),
+        }
+    }
+    Ok(call)
 }
 
 fn read_intent(row: &Row<'_>) -> rusqlite::Result<Intent> {

@@ -29,7 +29,9 @@ use tokio::sync::oneshot;
 use super::{
     Health,
     erase::{self, Erased, Erasure},
-    format, rows,
+    format,
+    payload::{PayloadKeys, Sealed},
+    rows,
     space::Space,
 };
 use crate::mirror::Mirror;
@@ -64,6 +66,8 @@ pub(super) enum Job {
 #[derive(Debug)]
 pub(super) struct Write {
     pub(super) changes: Changes,
+    /// What of them is written sealed.
+    pub(super) sealed: Sealed,
     /// The session that they are about, as it is after them.
     pub(super) session: Option<(SessionKey, Session)>,
     /// Their records, which are no longer in them.
@@ -107,6 +111,8 @@ pub(super) struct Mended {
 pub(super) struct Writer {
     pub(super) path: PathBuf,
     pub(super) connection: Connection,
+    /// What is read anew by, after a failure.
+    pub(super) keys: Arc<PayloadKeys>,
     pub(super) space: Space,
     pub(super) waiting: Arc<AtomicUsize>,
     pub(super) flushed: Arc<AtomicU64>,
@@ -125,6 +131,7 @@ impl Writer {
     pub(super) fn new(
         path: PathBuf,
         connection: Connection,
+        keys: Arc<PayloadKeys>,
         space: Space,
         waiting: Arc<AtomicUsize>,
         flushed: Arc<AtomicU64>,
@@ -134,6 +141,7 @@ impl Writer {
         Self {
             path,
             connection,
+            keys,
             space,
             waiting,
             flushed,
@@ -391,7 +399,7 @@ impl Writer {
         let text = |error: rusqlite::Error| error.to_string();
         let fresh = format::open(&self.path).map_err(|error| error.to_string())?;
         format::verify(&fresh)?;
-        let (mirror, mut never_sent) = rows::read(&fresh).map_err(text)?;
+        let (mirror, mut never_sent) = rows::read(&fresh, &self.keys).map_err(|error| error.to_string())?;
         never_sent.retain(|intent| self.refused.contains(&intent.call));
         self.refused = never_sent.iter().map(|intent| intent.call).collect();
         let has_finished_keys = rows::has_finished_keys(&fresh).map_err(text)?;

@@ -11,6 +11,7 @@ ALTER TABLE intents ADD COLUMN run TEXT NOT NULL DEFAULT '';
 ALTER TABLE intents ADD COLUMN digest BLOB NOT NULL DEFAULT x'0000000000000000000000000000000000000000000000000000000000000000';
 ALTER TABLE intents ADD COLUMN joined INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE intents ADD COLUMN salt BLOB CHECK (length(salt) = 16);
+ALTER TABLE intents ADD COLUMN sealed BLOB;
 CREATE TABLE accounts (
   budget  TEXT NOT NULL,
   subject TEXT NOT NULL,
@@ -47,11 +48,14 @@ CREATE TABLE keys (
   agent       TEXT NOT NULL,
   client      TEXT NOT NULL,
   state       TEXT NOT NULL CHECK (state IN ('running', 'unknown', 'done')),
-  result      TEXT
+  result      TEXT,
+  -- The result encrypted, in its place.
+  sealed      BLOB
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX keys_open ON keys (call) WHERE state <> 'done';
 CREATE INDEX keys_done ON keys (until) WHERE state = 'done';
 CREATE INDEX keys_kept ON keys (call) WHERE result IS NOT NULL;
+CREATE INDEX keys_sealed ON keys (call) WHERE sealed IS NOT NULL;
 CREATE TABLE epoch (
   id          INTEGER PRIMARY KEY CHECK (id = 1),
   number      INTEGER NOT NULL,

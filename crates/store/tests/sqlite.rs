@@ -817,7 +817,7 @@ async fn mending_hands_back_only_what_was_never_sent() {
     stranger(directory.path())
         .execute_batch(
             "INSERT INTO intents SELECT x'000000000000000000000004', action, level, session, at, arguments,
-             ending, agent, client, run, digest, joined, salt FROM intents LIMIT 1",
+             ending, agent, client, run, digest, joined, salt, sealed FROM intents LIMIT 1",
         )
         .unwrap();
     let never_sent = store.mend().await.unwrap();

@@ -9,7 +9,7 @@ use placet_engine::policy::Judged;
 use super::{Exit, PlaceArguments, complain, say};
 use crate::{
     config::{self, LoadError},
-    fail_modes,
+    fail_modes, payloads,
 };
 
 #[derive(Args, Debug)]
@@ -36,6 +36,14 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     if let Some(warnings) = &loaded.warnings {
         tell(warnings);
     }
+    // Looked up from here, where a variable of the node's may not be set: said as the mistake that it may be.
+    let keys = match payloads::keys(&loaded.config) {
+        Ok(keys) => keys,
+        Err(why) => {
+            complain(&why, Some("a node that does not find it does not start"));
+            return Exit::Config;
+        }
+    };
     if arguments.show_cedar {
         say(loaded.policy.to_cedar().trim_end());
         return Exit::Done;
@@ -56,7 +64,8 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         }
     }
     // What a file has no say in, and what it has said of durability, belongs to what it means.
-    for line in [String::new()].into_iter().chain(fail_modes::table(loaded.config.durability)) {
+    let modes = fail_modes::table(loaded.config.durability).into_iter().chain([payloads::told(&keys)]);
+    for line in [String::new()].into_iter().chain(modes) {
         if !say(&line) {
             return Exit::Done;
         }

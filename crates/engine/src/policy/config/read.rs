@@ -16,6 +16,7 @@ mod known;
 mod matches;
 mod nesting;
 mod node;
+mod payloads;
 mod quantities;
 mod references;
 mod servers;
@@ -129,6 +130,7 @@ impl<'a> Reader<'a> {
             session: top.get("session").map(|field| self.session(&field)).unwrap_or_default(),
             matches: self.matches(&matches),
             durability: top.get("durability").map(|field| self.durability(&field)).unwrap_or_default(),
+            payloads: top.get("payloads").and_then(|field| self.payloads(&field)),
         };
         config.budgets = self.budgets(&budgets, &known, &config);
         Some(config)

@@ -1,12 +1,7 @@
 //! Payloads under a key: what is read back, what the files do not show, and what is refused when the key is another
 //! one or a value was moved.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test that cannot go on should say so and end"
-)]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on should say so and end")]
 
 #[expect(dead_code, reason = "the contract suite uses the rest of it")]
 mod changes;

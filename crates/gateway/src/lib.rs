@@ -23,6 +23,7 @@ pub mod latch;
 pub mod lock;
 pub mod mcp;
 pub mod node;
+pub mod payloads;
 pub mod place;
 pub mod sealer;
 pub mod sequencer;
@@ -36,3 +37,4 @@ pub use placet_engine::{
     json::{Json, Object},
     level::Level,
 };
+pub use placet_store::sqlite::{PayloadKey, PayloadKeys};

@@ -22,7 +22,10 @@ use placet_engine::{
     state::{Changes, Ending, Intent, Settled},
     time::{BootInstant, Now, Timestamp},
 };
-use placet_store::{Store as _, sqlite::Sqlite};
+use placet_store::{
+    Store as _,
+    sqlite::{PayloadKey, PayloadKeys, Sqlite},
+};
 use tempfile::TempDir;
 
 /// A state directory with a store of so many records, and what an auditor has beside it.
@@ -207,7 +210,11 @@ fn intent(number: u8, recorded: Option<&str>, kept: &str) -> [Changes; 2] {
 }
 
 fn commit(state: &Path, all: impl IntoIterator<Item = Changes>) {
-    let store = Sqlite::open(state).unwrap().store;
+    commit_under(PayloadKeys::default(), state, all);
+}
+
+fn commit_under(keys: PayloadKeys, state: &Path, all: impl IntoIterator<Item = Changes>) {
+    let store = Sqlite::open_with(state, keys).unwrap().store;
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for changes in all {
         let _receipt = runtime.block_on(store.commit::<Durable>(changes)).unwrap();
@@ -229,7 +236,7 @@ fn arguments_that_are_kept_are_held_against_what_was_recorded() {
         "arguments   proven: those of 1 intents are what the records commit to; 1 recorded without a commitment"
     );
     let (out, _) = world.run(&[&verify[..], &["--json"]].concat(), 0);
-    let counts = "{\"arguments\":{\"opened\":1,\"erased\":0,\"said_erased\":0,\"uncommitted\":1,\"absent\":0,\"wrong\":[]}}";
+    let counts = "{\"arguments\":{\"opened\":1,\"erased\":0,\"sealed\":0,\"said_erased\":0,\"uncommitted\":1,\"absent\":0,\"wrong\":[]}}";
     assert_eq!(out.lines().last(), Some(counts));
     let (out, _) = world.run(&["show", &call(1).to_string()], 0);
     assert!(out.ends_with("arguments {\"pin\": \"1234\"} (opens the commitment)\n"), "{out}");
@@ -260,6 +267,67 @@ fn arguments_that_are_kept_are_held_against_what_was_recorded() {
     assert!(out.ends_with("(NOT what the record commits to)\n"), "{out}");
     let (out, _) = world.run(&["export", "--format", "jsonl", "--with-arguments"], 0);
     assert!(!out.contains("4321"), "{out}");
+}
+
+/// Names a key of this one byte in the configuration file.
+fn name_key(world: &World, byte: u8) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let secret = world.path("secret");
+    fs::write(&secret, format!("{byte:02x}").repeat(32)).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    let text = format!("[payloads]\nkey = '${{file:{}}}'\n", secret.display());
+    fs::write(world.path("placet.toml"), text).unwrap();
+}
+
+#[test]
+fn arguments_that_are_encrypted_are_shown_to_whoever_has_the_key() {
+    let world = World::new(0);
+    let (pin, key) = (r#"{"pin":"1234"}"#, PayloadKey::new(&[9; 32]));
+    commit_under(PayloadKeys::new(key.clone(), []), &world.state(), intent(1, Some(pin), pin));
+    world.seal();
+    let id = call(1).to_string();
+    let (show, export) = (["show", &id], ["export", "--format", "jsonl", "--with-arguments"]);
+    let verify = ["verify", "state/log", "--key", "state/ledger.pub", "--state", "state"];
+    let with_key = [&verify[..], &["--config", "placet.toml"]].concat();
+
+    let none = format!("sealed under key {}, and no `[payloads]` names a key", key.id());
+    let (out, _) = world.run(&show, 0);
+    assert!(out.ends_with(&format!("       arguments {none}\n")), "{out}");
+    let (out, err) = world.run(&export, 0);
+    assert!(!out.contains("opens"), "{out}");
+    assert_eq!(err, format!("error: the arguments of 1 intents are not here: they are {none}\n"));
+    let unread = |why: &str| {
+        format!(
+            "arguments   not checked: none are kept that a record commits to; 1 not checked, since they cannot be read: {why}"
+        )
+    };
+    let (out, _) = world.run(&verify, 0);
+    assert_eq!(out.lines().last(), Some(&*unread(&none)));
+
+    name_key(&world, 8);
+    let other = PayloadKey::new(&[8; 32]).id();
+    let wrong = format!("sealed under key {}, which is not the one named in `[payloads]`, {other}", key.id());
+    let (out, _) = world.run(&show, 0);
+    assert!(out.ends_with(&format!("       arguments {wrong}\n")), "{out}");
+    let (out, _) = world.run(&with_key, 0);
+    assert_eq!(out.lines().last(), Some(&*unread(&wrong)));
+
+    name_key(&world, 9);
+    let (out, _) = world.run(&show, 0);
+    assert!(out.ends_with("arguments {\"pin\": \"1234\"} (opens the commitment)\n"), "{out}");
+    let (out, _) = world.run(&with_key, 0);
+    assert_eq!(
+        out.lines().last(),
+        Some("arguments   proven: those of 1 intents are what the records commit to")
+    );
+    let (out, err) = world.run(&export, 0);
+    assert!(out.contains("\"opens\":1") && out.contains(pin) && err.is_empty(), "{out}{err}");
+
+    // A key that is not there is told, and what needs none is shown.
+    fs::remove_file(world.path("secret")).unwrap();
+    let (out, err) = world.run(&show, 0);
+    assert!(out.ends_with(&format!("       arguments {none}\n")), "{out}");
+    assert!(err.starts_with("error: `key` of `[payloads]`: cannot read `"), "{err}");
 }
 
 /// A witness in a process of its own, ended with the test.

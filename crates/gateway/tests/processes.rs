@@ -16,6 +16,8 @@
 mod erase;
 #[path = "processes/kill_state.rs"]
 mod kill_state;
+#[path = "processes/payloads.rs"]
+mod payloads;
 #[path = "processes/policy.rs"]
 mod policy;
 
@@ -45,7 +47,7 @@ use placet_testkit::{
 };
 use sha2::{Digest as _, Sha256};
 
-const TESTS: [(&str, fn()); 18] = [
+const TESTS: [(&str, fn()); 19] = [
     ("kill_9_leaves_each_write_with_its_intent_and_each_intent_with_an_outcome", kill_inline),
     ("kill_9_of_the_node_under_four_clients_loses_and_repeats_nothing", kill_node),
     ("kill_9_over_budgets_keys_and_stops_forgets_nothing_and_spends_nothing_twice", kill_state::kill_state),
@@ -58,6 +60,7 @@ const TESTS: [(&str, fn()); 18] = [
     ("a_client_without_the_right_secret_is_not_let_in", wrong_secret),
     ("a_server_that_dies_in_the_middle_of_a_call_makes_a_write_unknown", server_dies),
     ("values_are_erased_and_proofs_stay", erase::erase),
+    ("values_are_encrypted_under_a_key_and_no_node_starts_without_it", payloads::payloads),
     ("the_scenario_prints_byte_for_byte", scenario),
     ("the_cases_hold_through_placet_mcp", cases),
     ("tests_of_the_policy_pass_fail_and_say_why", policy::tests_in_the_file),

@@ -899,7 +899,7 @@ async fn mending_hands_back_only_what_was_never_sent() {
     stranger(directory.path())
         .execute_batch(
             "INSERT INTO intents SELECT x'000000000000000000000004', action, level, session, at, arguments,
-             ending, agent, client, run, digest, joined, salt FROM intents LIMIT 1",
+             ending, agent, client, run, digest, joined, salt, sealed FROM intents LIMIT 1",
         )
         .unwrap();
     let never_sent = store.mend().await.unwrap();
@@ -1320,6 +1320,10 @@ async fn a_database_of_format_2_opens() {
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/store/2");
         fs::remove_dir_all(&fixture).unwrap_or_default();
         write_format_2(&fixture).await;
+        // The whole of it in one file: the last connection that closes takes the log away.
+        let connection = rusqlite::Connection::open(fixture.join("placet.db")).unwrap();
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        connection.close().unwrap();
         fs::remove_file(fixture.join("lock")).unwrap();
         fs::remove_file(fixture.join("ballast")).unwrap_or_default();
         fs::write(fixture.join("key"), [2; 32]).unwrap();

@@ -66,6 +66,8 @@ pub struct Config {
     pub session: terms::SessionTerms,
     /// What is remembered how carefully.
     pub durability: terms::Durability,
+    /// Under which key arguments and kept results are encrypted at rest; `None`: they stand in plain text.
+    pub payloads: Option<terms::Payloads>,
     /// Facts about arguments.
     pub matches: BTreeMap<MatchName, Match>,
     /// What the policy is expected to say, in the order of the file. No part of what is judged.

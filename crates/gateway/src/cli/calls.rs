@@ -7,6 +7,7 @@ use placet_engine::{
     json::{Json, Limits, Object, parse},
     state::{Intent, Open},
 };
+use placet_store::sqlite::Call;
 
 use super::{Exit, PlaceArguments, audit, complain, orders, say};
 
@@ -76,14 +77,17 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn list(running: bool, unknown: bool, json: bool, place: &PlaceArguments) -> Result<(), Exit> {
-    let reader = audit::open(place)?;
+    let reader = audit::open_with_keys(place)?;
     let wanted = [(Open::Unknown, !running), (Open::Running, !unknown)];
     let mut any = false;
     for (state, _) in wanted.into_iter().filter(|(_, wanted)| *wanted) {
-        for intent in reader.open_calls(state).map_err(|error| audit::unreadable(&error))? {
+        for call in reader.open_calls(state).map_err(|error| audit::unreadable(&error))? {
             any = true;
-            let line =
-                if json { described(&intent, word(state)).compact() } else { line(&intent, word(state)) };
+            let line = match (json, call.unreadable) {
+                (true, _) => described(&call, word(state)).compact(),
+                (false, None) => line(&call.intent, word(state)),
+                (false, Some(why)) => format!("{} ({why})", line(&call.intent, word(state))),
+            };
             if !say(&line) {
                 return Ok(());
             }
@@ -97,7 +101,7 @@ fn list(running: bool, unknown: bool, json: bool, place: &PlaceArguments) -> Res
 
 fn show(id: &str, json: bool, place: &PlaceArguments) -> Result<(), Exit> {
     let call = identifier(id)?;
-    let reader = audit::open(place)?;
+    let reader = audit::open_with_keys(place)?;
     let Some(found) = reader.call(call).map_err(|error| audit::unreadable(&error))? else {
         complain(
             &format!("no call `{call}` was allowed"),
@@ -107,11 +111,14 @@ fn show(id: &str, json: bool, place: &PlaceArguments) -> Result<(), Exit> {
     };
     let state = found.ending.map_or("running", |ending| ending.as_str());
     if json {
-        say(&described(&found.intent, state).compact());
+        say(&described(&found, state).compact());
         return Ok(());
     }
     say(&line(&found.intent, state));
-    say(&format!("  arguments {}", inert(&found.intent.arguments)));
+    match found.unreadable {
+        None => say(&format!("  arguments {}", inert(&found.intent.arguments))),
+        Some(why) => say(&format!("  arguments {why}")),
+    };
     for hold in &found.intent.holds {
         say(&format!(
             "  holds {} {} of `{}` ({})",
@@ -173,7 +180,8 @@ fn line(intent: &Intent, state: &str) -> String {
     format!("{} {state:9} {} {} {} {}", intent.call, intent.at, intent.level, intent.agent, intent.action)
 }
 
-fn described(intent: &Intent, state: &str) -> Json {
+fn described(call: &Call, state: &str) -> Json {
+    let Call { intent, ending: _, unreadable } = call;
     let holds = intent.holds.iter().map(|hold| {
         Json::Object(Object::from([
             ("budget", Json::from(hold.account.budget.as_str())),
@@ -182,7 +190,7 @@ fn described(intent: &Intent, state: &str) -> Json {
             ("amount", Json::from(hold.amount.to_string())),
         ]))
     });
-    Json::Object(Object::from([
+    let mut described = Object::from([
         ("call", Json::from(intent.call.to_string())),
         ("state", Json::from(state)),
         ("at", Json::from(intent.at.to_string())),
@@ -194,5 +202,9 @@ fn described(intent: &Intent, state: &str) -> Json {
         ("keyed", Json::from(intent.claim.is_some())),
         ("arguments", parse(intent.arguments.as_bytes(), &Limits::EDGE).unwrap_or(Json::Null)),
         ("holds", Json::Array(holds.collect())),
-    ]))
+    ]);
+    if let Some(why) = unreadable {
+        described.insert("unreadable", Json::from(why.to_string()));
+    }
+    Json::Object(described)
 }

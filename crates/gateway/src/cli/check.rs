@@ -14,7 +14,7 @@ use placet_engine::{
 use super::{Exit, PlaceArguments, complain, say};
 use crate::{
     config::{self, LoadError, Loaded},
-    fail_modes, words,
+    fail_modes, payloads, words,
 };
 
 #[derive(Args, Debug)]
@@ -37,6 +37,14 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     if let Some(lints) = loaded.lints() {
         tell(&lints);
     }
+    // Looked up from here, where a variable of the node's may not be set: said as the mistake that it may be.
+    let keys = match payloads::keys(&loaded.config) {
+        Ok(keys) => keys,
+        Err(why) => {
+            complain(&why, Some("a node that does not find it does not start"));
+            return Exit::Config;
+        }
+    };
     if arguments.show_cedar {
         say(loaded.policy.to_cedar().trim_end());
         return Exit::Done;
@@ -59,7 +67,8 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         }
     }
     // What a file has no say in, and what it has said of durability, belongs to what it means.
-    for line in [String::new()].into_iter().chain(fail_modes::table(loaded.config.durability)) {
+    let modes = fail_modes::table(loaded.config.durability).into_iter().chain([payloads::told(&keys)]);
+    for line in [String::new()].into_iter().chain(modes) {
         if !say(&line) {
             return Exit::Done;
         }

@@ -24,7 +24,10 @@ use placet_engine::{
     tool::{Definition, DefinitionError},
     window::Window,
 };
-use placet_store::{StoreError, sqlite::OpenError};
+use placet_store::{
+    StoreError,
+    sqlite::{OpenError, PayloadKeys},
+};
 use serde_json::Value;
 
 use super::{
@@ -235,6 +238,7 @@ pub struct Builder {
     tools: Vec<Tool>,
     budgets: Vec<Budget>,
     state: Option<PathBuf>,
+    payloads: PayloadKeys,
     clock: Option<Arc<dyn Clock>>,
 }
 
@@ -320,6 +324,13 @@ impl Builder {
         self
     }
 
+    /// Encrypts what is kept of calls in that directory. Without it, it stands there in plain text.
+    #[must_use]
+    pub fn payloads(mut self, keys: PayloadKeys) -> Self {
+        self.payloads = keys;
+        self
+    }
+
     /// Takes the time from `clock`, for tests.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -370,7 +381,7 @@ impl Builder {
             rules.budgets.push(budget);
         }
         let policy = Policy::compile(rules, catalogue).map_err(BuildError::Policy)?;
-        let (store, key, left_open) = open(self.state.as_deref())?;
+        let (store, key, left_open) = open(self.state.as_deref(), self.payloads)?;
         let seen = match &store {
             Kept::Memory(_) => Timestamp(0),
             Kept::Sqlite(store) => store.epoch().calendar,

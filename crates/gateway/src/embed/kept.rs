@@ -9,7 +9,7 @@ use placet_engine::{
 };
 use placet_store::{
     Memory, Store, StoreError,
-    sqlite::{Opened, Sqlite},
+    sqlite::{Opened, PayloadKeys, Sqlite},
 };
 
 use super::BuildError;
@@ -17,14 +17,14 @@ use super::BuildError;
 pub(super) type Opening = (Kept, DigestKey, Vec<Intent>);
 
 /// Opens a state directory, or begins in memory under a key of its own.
-pub(super) fn open(state: Option<&Path>) -> Result<Opening, BuildError> {
+pub(super) fn open(state: Option<&Path>, keys: PayloadKeys) -> Result<Opening, BuildError> {
     let Some(directory) = state else {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret)
             .map_err(|cause| BuildError::Store(StoreError::Unavailable(cause.to_string())))?;
         return Ok((Kept::Memory(Box::default()), DigestKey::new(&secret), Vec::new()));
     };
-    let Opened { store, left_open } = Sqlite::open(directory).map_err(BuildError::Open)?;
+    let Opened { store, left_open } = Sqlite::open_with(directory, keys).map_err(BuildError::Open)?;
     let key = store.key().clone();
     Ok((Kept::Sqlite(Box::new(store)), key, left_open))
 }

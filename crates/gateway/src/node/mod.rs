@@ -46,6 +46,7 @@ use crate::{
     gate::Gate,
     latch::Latch,
     mcp::catalog::Book,
+    payloads,
     place::Places,
     sealer::Sealer,
     upstream::stdio::Log,
@@ -100,14 +101,19 @@ impl std::error::Error for NodeError {}
 pub async fn serve(places: Places, ready: impl FnOnce()) -> Result<(), NodeError> {
     let system = |error: &dyn std::fmt::Display| NodeError::System(error.to_string());
     places.make().map_err(|error| system(&error))?;
-    let opened = Sqlite::open(&places.state).map_err(|error| match error {
+    let Loaded { config, policy, books, digest, warnings, name: _, source: _ } =
+        config::load(&places.config).map_err(|error| NodeError::Config(error.0))?;
+    let keys = payloads::keys(&config).map_err(|why| NodeError::Config(format!("error: {why}\n")))?;
+    let opened = Sqlite::open_with(&places.state, keys).map_err(|error| match error {
         held @ OpenError::Held { .. } => NodeError::Held(held),
+        sealed @ OpenError::Sealed { .. } => {
+            let hint = "name that key in `[payloads]`, as `key` or among the `old` ones";
+            NodeError::Config(format!("error: {sealed}\nhint: {hint}\n"))
+        }
         other @ (OpenError::Io { .. } | OpenError::Database { .. } | OpenError::Format { .. }) => {
             system(&other)
         }
     })?;
-    let Loaded { config, policy, books, digest, warnings, name: _, source: _ } =
-        config::load(&places.config).map_err(|error| NodeError::Config(error.0))?;
     let log = log_to(&places.state.join("node.log")).map_err(|error| system(&error))?;
     warnings.iter().flat_map(|warnings| warnings.lines()).for_each(|line| log(line));
     // Before anything is served: a ledger that contradicts the store says that one of them is not what it was.
@@ -115,7 +121,7 @@ pub async fn serve(places: Places, ready: impl FnOnce()) -> Result<(), NodeError
     let sealer =
         Sealer::start(&places.state, Arc::clone(&clock), Arc::clone(&log)).map_err(|error| system(&error))?;
     let told = config::told_at_start(&config).into_iter().chain(fail_modes::table(config.durability));
-    for line in told {
+    for line in told.chain([payloads::told(opened.store.payloads())]) {
         log(&line);
     }
     let latch = Latch::new(places.stop_files().map_err(|error| system(&error))?);

@@ -336,6 +336,7 @@ fn resolve(home: &Home) -> usize {
         assert!(unclaimed.remove(&told.token), "{told:?} succeeded besides another of its token");
     }
     let unknown = Reader::open(&home.state()).unwrap().open_calls(Open::Unknown).unwrap();
+    let unknown: Vec<_> = unknown.into_iter().map(|call| call.intent).collect();
     let told: BTreeMap<_, _> = told(home).into_iter().map(|told| (told.call, told.token)).collect();
     let mut resolved = 0;
     for intent in &unknown {

@@ -16,7 +16,7 @@ use placet_engine::{
 };
 use rusqlite::Connection;
 
-use super::{Epoch, OpenError, format, rows::number};
+use super::{Epoch, OpenError, format, found::number};
 
 /// Why a backup was not made or not restored.
 #[derive(Debug)]

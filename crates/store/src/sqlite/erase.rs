@@ -17,7 +17,7 @@ use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
 use super::{
-    Sqlite, rows,
+    Sqlite, found, rows,
     writer::{Erase, Job, Line},
 };
 use crate::StoreError;
@@ -128,16 +128,22 @@ pub(super) fn erase(
     let mut results = 0_usize;
     for call in &calls {
         transaction
-            .prepare_cached("UPDATE intents SET arguments = NULL, salt = NULL WHERE call = ?1")?
+            .prepare_cached(
+                "UPDATE intents SET arguments = NULL, salt = NULL, sealed = NULL WHERE call = ?1",
+            )?
             .execute([call.as_bytes()])?;
-        results += transaction
-            .prepare_cached("UPDATE keys SET result = NULL WHERE call = ?1 AND result IS NOT NULL")?
-            .execute([call.as_bytes()])?;
+        // Each finds its rows by an index of its own, which one statement for both would not.
+        for blank in [
+            "UPDATE keys SET result = NULL WHERE call = ?1 AND result IS NOT NULL",
+            "UPDATE keys SET sealed = NULL WHERE call = ?1 AND sealed IS NOT NULL",
+        ] {
+            results += transaction.prepare_cached(blank)?.execute([call.as_bytes()])?;
+        }
     }
     let open = transaction.query_row(
         "SELECT count(*) FROM intents WHERE (ending IS NULL OR ending = 'unknown') AND at < ?1",
         [before],
-        |row| rows::number(row, 0),
+        |row| found::number(row, 0),
     )?;
     let next = if calls.len() == BATCH { calls.last().copied() } else { None };
     let erased = Erased { calls: calls.len() as u64, results: results as u64, open, next, is_folded: false };
@@ -164,11 +170,11 @@ pub(super) fn erase(
 /// The next calls that are over and have arguments, in the order of their names.
 fn over(connection: &Connection, before: i64, after: Option<CallId>) -> rusqlite::Result<Vec<CallId>> {
     let mut calls = connection.prepare_cached(
-        "SELECT call FROM intents WHERE call > ?1 AND at < ?2 AND arguments IS NOT NULL
+        "SELECT call FROM intents WHERE call > ?1 AND at < ?2 AND (arguments IS NOT NULL OR sealed IS NOT NULL)
          AND ending IS NOT NULL AND ending <> 'unknown' ORDER BY call LIMIT ?3",
     )?;
     let after = after.as_ref().map_or(&[][..], |call| call.as_bytes().as_slice());
-    let rows = calls.query_map(params![after, before, BATCH as i64], |row| rows::call_id(row, 0))?;
+    let rows = calls.query_map(params![after, before, BATCH as i64], |row| found::call_id(row, 0))?;
     rows.collect()
 }
 

@@ -11,7 +11,9 @@
 mod backup;
 mod erase;
 mod format;
+mod found;
 mod log;
+mod payload;
 mod queue;
 mod reader;
 mod rows;
@@ -42,12 +44,14 @@ use tokio::sync::oneshot;
 
 pub use backup::{BackupError, restore};
 pub use erase::{Erased, Erasure};
+pub use payload::{KeyId, NotAPayloadKey, PayloadError, PayloadKey, PayloadKeys};
 pub use reader::{Call, Entry, Reader, Spending};
 
 use crate::{Store, StoreError, mirror::Mirror};
+use found::Unreadable;
 use queue::Queue;
 use space::Space;
-use writer::{After, Job, Line, Write, Writer};
+use writer::{After, Job, Line, Shared, Write, Writer};
 
 /// Commits that may wait to be written. Beyond it a new call is answered `busy`; how a call ended, and a stop,
 /// are always taken, and there are never more of them than calls that were let in.
@@ -67,6 +71,8 @@ pub struct Sqlite {
     health: Arc<Health>,
     writer: Option<JoinHandle<()>>,
     key: DigestKey,
+    /// What payloads are sealed and read by.
+    keys: Arc<PayloadKeys>,
     epoch: Epoch,
     lock: File,
 }
@@ -156,6 +162,15 @@ pub enum OpenError {
         /// What SQLite says.
         cause: rusqlite::Error,
     },
+    /// A call that is not over is encrypted, and cannot be read. Nobody could find out what became of it.
+    Sealed {
+        /// Which file.
+        path: PathBuf,
+        /// The call.
+        call: CallId,
+        /// Why it cannot be read.
+        cause: PayloadError,
+    },
     /// What stands in the database is not what this version writes.
     Format {
         /// Which file.
@@ -174,6 +189,10 @@ impl std::fmt::Display for OpenError {
             }
             OpenError::Io { path, cause } => write!(f, "cannot use `{}`: {cause}", path.display()),
             OpenError::Database { path, cause } => write!(f, "cannot use `{}`: {cause}", path.display()),
+            OpenError::Sealed { path, call, cause } => {
+                let path = path.display();
+                write!(f, "cannot use `{path}`: the arguments of {call}, which is not over, are {cause}")
+            }
             OpenError::Format { path, what } => write!(f, "cannot use `{}`: {what}", path.display()),
         }
     }
@@ -184,6 +203,7 @@ impl std::error::Error for OpenError {
         match self {
             OpenError::Io { cause, .. } => Some(cause),
             OpenError::Database { cause, .. } => Some(cause),
+            OpenError::Sealed { cause, .. } => Some(cause),
             OpenError::Held { .. } | OpenError::Format { .. } => None,
         }
     }
@@ -201,12 +221,33 @@ pub struct Opened {
 impl Sqlite {
     /// Takes ownership of `directory`, making it if need be, and reads what decisions depend on.
     ///
-    /// The directory is made readable by its owner alone.
+    /// The directory is made readable by its owner alone. What is kept of calls is written in plain text.
     ///
     /// # Errors
     ///
     /// [`OpenError`] says what is in the way; then nothing was changed.
     pub fn open(directory: &Path) -> Result<Opened, OpenError> {
+        Self::open_with(directory, PayloadKeys::default())
+    }
+
+    /// The same, with the keys under which arguments, salts and kept results are encrypted. What stands there in
+    /// plain text is read as ever, and stays as it is until it is erased.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Sqlite::open`]; [`OpenError::Sealed`] if a call that is not over is encrypted under a key that is
+    /// not there.
+    ///
+    /// ```
+    /// # use placet_store::sqlite::{PayloadKey, PayloadKeys, Sqlite};
+    /// # let directory = tempfile::tempdir()?;
+    /// let keys = PayloadKeys::new(PayloadKey::new(&[7; 32]), []);
+    /// let opened = Sqlite::open_with(directory.path(), keys)?;
+    /// assert!(opened.store.payloads().id().is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn open_with(directory: &Path, keys: PayloadKeys) -> Result<Opened, OpenError> {
+        let keys = Arc::new(keys);
         let io = |path: &Path| {
             let path = path.to_owned();
             move |cause| OpenError::Io { path, cause }
@@ -218,8 +259,11 @@ impl Sqlite {
         let path = directory.join("placet.db");
         let connection = format::open(&path)?;
         let database = |cause| OpenError::Database { path: path.clone(), cause };
-        let (mirror, left_open) = rows::read(&connection).map_err(database)?;
-        let keys_on_disk = rows::has_finished_keys(&connection).map_err(database)?;
+        let (mirror, left_open) = found::read(&connection, &keys).map_err(|error| match error {
+            Unreadable::Database(cause) => database(cause),
+            Unreadable::Sealed(call, cause) => OpenError::Sealed { path: path.clone(), call, cause },
+        })?;
+        let keys_on_disk = found::has_finished_keys(&connection).map_err(database)?;
         let epoch = backup::epoch(&connection).map_err(database)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let look = Connection::open_with_flags(&path, flags).map_err(database)?;
@@ -231,15 +275,13 @@ impl Sqlite {
         let waiting = Arc::new(AtomicUsize::new(0));
         let flushed = Arc::new(AtomicU64::new(0));
         let health = Arc::new(Health::default());
-        let writer = Writer::new(
-            path.clone(),
-            connection,
-            space,
-            Arc::clone(&queue),
-            Arc::clone(&waiting),
-            Arc::clone(&flushed),
-            Arc::clone(&health),
-        );
+        let shared = Shared {
+            queue: Arc::clone(&queue),
+            waiting: Arc::clone(&waiting),
+            flushed: Arc::clone(&flushed),
+            health: Arc::clone(&health),
+        };
+        let writer = Writer::new(path.clone(), connection, Arc::clone(&keys), space, shared);
         let writer = std::thread::Builder::new()
             .name("placet-writer".to_owned())
             .spawn(move || writer.run())
@@ -248,7 +290,7 @@ impl Sqlite {
         let (look, writer) = (Mutex::new(look), Some(writer));
         let mending = tokio::sync::Mutex::default();
         let store =
-            Sqlite { inner, look, mending, queue, waiting, flushed, health, writer, key, epoch, lock };
+            Sqlite { inner, look, mending, queue, waiting, flushed, health, writer, key, keys, epoch, lock };
         Ok(Opened { store, left_open })
     }
 
@@ -260,6 +302,11 @@ impl Sqlite {
     /// The key under which digests in this directory's records are made.
     pub fn key(&self) -> &DigestKey {
         &self.key
+    }
+
+    /// The keys that payloads are encrypted under.
+    pub fn payloads(&self) -> &PayloadKeys {
+        &self.keys
     }
 
     /// Why the store can no longer be used, if it cannot.
@@ -312,7 +359,7 @@ impl Store for Sqlite {
         };
         // After the look into memory: what was put away in between is told from the number that it gave.
         if let Some(key) = needs.key.filter(|_| remembered.key.is_none() && keys_on_disk) {
-            let found = rows::finished_key(&self.look.lock(), key);
+            let found = found::finished_key(&self.look.lock(), &self.keys, key);
             remembered.key = found
                 .map_err(|error| StoreError::Unavailable(format!("a key cannot be looked up: {error}")))?;
         }
@@ -329,6 +376,8 @@ impl Store for Sqlite {
         if let Some(text) = texts.iter().find(|text| text.len() > limits::RECORD_BYTES) {
             return Err(StoreError::TooLarge(text.len()));
         }
+        // Here too, and not under the lock. What is sealed does not move with the session that changes go to.
+        let sealed = self.keys.seal(&changes).map_err(StoreError::Unavailable)?;
         let (done, written) = oneshot::channel();
         let (written, receipt, freed) = {
             let mut inner = self.inner.lock();
@@ -369,7 +418,8 @@ impl Store for Sqlite {
             let freed = (std::mem::take(&mut changes.require), std::mem::take(&mut changes.records));
             let lines = freed.1.iter().zip(texts).map(|(record, text)| Line::new(record, text)).collect();
             let done = D::ON_DISK.then_some(done);
-            if !self.queue.push(Job::Write(Box::new(Write { changes, session, lines, done }))) {
+            let write = Write { changes, sealed, session, lines, done };
+            if !self.queue.push(Job::Write(Box::new(write))) {
                 return Err(self.spoil("its writer is gone"));
             }
             (written, receipt, freed)
@@ -388,12 +438,14 @@ impl Store for Sqlite {
     async fn open_intent(&self, call: CallId) -> Result<Option<Intent>, StoreError> {
         // What is queued may be the intent that is asked for, or its end.
         self.commit::<placet_engine::permit::Durable>(Changes::default()).await?;
-        let found = rows::intent(&self.look.lock(), call);
-        let found =
-            found.map_err(|error| StoreError::Unavailable(format!("a call cannot be read: {error}")))?;
-        Ok(found
-            .filter(|(_, ending)| ending.is_none_or(|ending| !ending.is_final()))
-            .map(|(intent, _)| intent))
+        let found = found::call(&self.look.lock(), &self.keys, call);
+        let unavailable = |why: String| StoreError::Unavailable(format!("a call cannot be read: {why}"));
+        let found = found.map_err(|error| unavailable(error.to_string()))?;
+        match found.filter(|call| call.ending.is_none_or(|ending| !ending.is_final())) {
+            None => Ok(None),
+            Some(Call { unreadable: Some(why), .. }) => Err(unavailable(format!("it is {why}"))),
+            Some(Call { intent, ending: _, unreadable: None }) => Ok(Some(intent)),
+        }
     }
 
     async fn mend(&self) -> Result<Vec<Intent>, StoreError> {

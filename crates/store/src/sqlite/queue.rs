@@ -118,12 +118,21 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::{
-        super::writer::{Job, Write},
+        super::{
+            payload::Sealed,
+            writer::{Job, Write},
+        },
         *,
     };
 
     fn job(done: Option<oneshot::Sender<Result<(), String>>>) -> Job {
-        Job::Write(Box::new(Write { changes: Changes::default(), session: None, lines: Vec::new(), done }))
+        Job::Write(Box::new(Write {
+            changes: Changes::default(),
+            sealed: Sealed::default(),
+            session: None,
+            lines: Vec::new(),
+            done,
+        }))
     }
 
     fn count(taken: Taken) -> usize {

@@ -14,9 +14,9 @@ use placet_engine::{
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::{
-    OpenError,
+    OpenError, PayloadError, PayloadKeys,
     format::{FORMAT, format_of, keep_little, other_format},
-    rows::{self, call_id, number, read_stop, timestamp},
+    found::{self, call_id, number, read_stop, timestamp},
 };
 
 /// Reads a state directory that another process may own.
@@ -24,6 +24,7 @@ use super::{
 pub struct Reader {
     path: PathBuf,
     connection: Connection,
+    keys: PayloadKeys,
 }
 
 /// One record as it stands in the store.
@@ -40,10 +41,12 @@ pub struct Entry {
 /// An allowed call as it stands in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// What was allowed.
+    /// What was allowed. Its arguments and its salt are blank if they are erased, or cannot be read.
     pub intent: Intent,
     /// How it ended, if it did.
     pub ending: Option<Ending>,
+    /// Why its arguments and its salt cannot be read, if they are encrypted and cannot.
+    pub unreadable: Option<PayloadError>,
 }
 
 /// What stands on one part of an account.
@@ -68,12 +71,21 @@ pub struct Spending {
 }
 
 impl Reader {
-    /// Opens `directory` for reading.
+    /// Opens `directory` for reading, without a key: of what is encrypted it says so, call by call.
     ///
     /// # Errors
     ///
     /// [`OpenError`] if there is no store, or none that can be read.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
+        Self::open_with(directory, PayloadKeys::default())
+    }
+
+    /// The same, with the keys by which payloads are read.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Reader::open`]. That a key does not fit is no error here: each [`Call`] says it of itself.
+    pub fn open_with(directory: &Path, keys: PayloadKeys) -> Result<Self, OpenError> {
         let path = directory.join("placet.db");
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         if let Err(cause) = std::fs::metadata(&path) {
@@ -83,7 +95,7 @@ impl Reader {
             .and_then(|connection| Ok((format_of(&connection)?, connection)))
             .and_then(|(format, connection)| keep_little(&connection).map(|()| (format, connection)));
         match opened {
-            Ok((FORMAT, connection)) => Ok(Self { path, connection }),
+            Ok((FORMAT, connection)) => Ok(Self { path, connection, keys }),
             Ok((other, _)) => Err(other_format(&path, other)),
             Err(cause) => Err(OpenError::Database { path, cause }),
         }
@@ -133,8 +145,7 @@ impl Reader {
     ///
     /// [`OpenError::Database`] if it cannot be read.
     pub fn call(&self, call: CallId) -> Result<Option<Call>, OpenError> {
-        let found = rows::intent(&self.connection, call).map_err(|cause| self.failed(cause))?;
-        Ok(found.map(|(intent, ending)| Call { intent, ending }))
+        found::call(&self.connection, &self.keys, call).map_err(|cause| self.failed(cause))
     }
 
     /// Allowed calls without a final outcome: those under way, or the unknown ones; oldest first.
@@ -142,8 +153,8 @@ impl Reader {
     /// # Errors
     ///
     /// [`OpenError::Database`] if they cannot be read.
-    pub fn open_calls(&self, state: Open) -> Result<Vec<Intent>, OpenError> {
-        rows::intents_in(&self.connection, state).map_err(|cause| self.failed(cause))
+    pub fn open_calls(&self, state: Open) -> Result<Vec<Call>, OpenError> {
+        found::calls_in(&self.connection, &self.keys, state).map_err(|cause| self.failed(cause))
     }
 
     /// The stops in force, oldest first.
@@ -200,7 +211,7 @@ impl Reader {
                     echo_at
              FROM sessions ORDER BY last_at DESC LIMIT 1000",
             [],
-            rows::read_session,
+            found::read_session,
         )
     }
 
@@ -211,7 +222,7 @@ impl Reader {
     /// [`OpenError::Database`] if they cannot be read.
     pub fn agents(&self) -> Result<Vec<AgentName>, OpenError> {
         self.rows("SELECT DISTINCT agent FROM intents ORDER BY agent", [], |row| {
-            row.get::<_, String>(0)?.parse().map_err(|_| rows::unreadable(0))
+            row.get::<_, String>(0)?.parse().map_err(|_| found::unreadable(0))
         })
     }
 

@@ -1,44 +1,32 @@
-//! Rows: changes as statements, and what decisions read as it is found again.
+//! Rows: changes as statements. How they are found again: [`found`](super::found).
 //!
-//! Nothing is decided here. What is written has passed the mirror; what is read and was not written by this
-//! version is refused, never guessed at.
-
-use std::time::Duration;
+//! Nothing is decided here: what is written has passed the mirror.
 
 use placet_engine::{
-    approval::Approval,
-    budget::{Account, Hold},
-    call::{CallId, Digest},
+    budget::Account,
+    call::CallId,
     cost::Amount,
     names::Label,
-    once::{Claim, ClaimKind, Claimed, Kept, Progress},
-    session::{Echo, HistoryEntry, Session, SessionId, SessionKey, Status},
-    state::{Advance, Ending, Fate, Intent, Open, Settled, Step, StopChange},
-    stop::{Generations, Leaves, Stop},
+    once::Kept,
+    state::{Advance, Fate, Intent, Settled, Step, StopChange},
     time::Timestamp,
 };
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, params};
 
 use super::writer::{After, Line, Write};
-use crate::mirror::{Mirror, OpenCall, Running, Trail};
-
-/// Sessions read at a start, the latest. A host that names each of its runs leaves many that nobody continues.
-const SESSIONS_READ: i64 = 4_096;
-
-/// A question older than this is not looked at again: it lapsed long ago.
-const QUESTIONS_KEPT: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+use crate::mirror::Trail;
 
 /// Writes one event, but for its session ([`write_session`]).
 pub(super) fn write(connection: &Connection, write: &Write) -> rusqlite::Result<()> {
-    let Write { changes, session, lines, done: _ } = write;
+    let Write { changes, sealed, session, lines, done: _ } = write;
     if let (Some(step), Some(session)) = (&changes.step, session) {
         write_step(connection, step, session.trail)?;
     }
     if let Some(intent) = &changes.intent {
-        write_intent(connection, intent)?;
+        write_intent(connection, intent, sealed.intent.as_deref())?;
     }
     if let Some(settled) = &changes.settled {
-        write_settled(connection, settled)?;
+        write_settled(connection, settled, sealed.result.as_deref())?;
     }
     if let Some(question) = &changes.question {
         connection.prepare_cached("INSERT INTO questions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(
@@ -126,13 +114,14 @@ pub(super) fn write_line(connection: &Connection, line: &Line) -> rusqlite::Resu
     Ok(())
 }
 
-fn write_intent(connection: &Connection, intent: &Intent) -> rusqlite::Result<()> {
+fn write_intent(connection: &Connection, intent: &Intent, sealed: Option<&[u8]>) -> rusqlite::Result<()> {
+    let is_plain = sealed.is_none();
     connection
         .prepare_cached(
             // A call whose permit lapsed before anything was sent may be allowed again, by another policy too.
             "INSERT INTO intents (call, action, level, session, at, arguments, agent, client, run, digest, joined,
-                                  salt)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                                  salt, sealed)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
              ON CONFLICT (call) DO UPDATE SET at = excluded.at, session = excluded.session, ending = NULL,
              level = excluded.level, joined = excluded.joined",
         )?
@@ -142,13 +131,14 @@ fn write_intent(connection: &Connection, intent: &Intent) -> rusqlite::Result<()
             intent.level.as_str(),
             intent.session.0.as_bytes(),
             micros(intent.at),
-            intent.arguments,
+            is_plain.then_some(&intent.arguments),
             intent.agent.as_str(),
             intent.client.as_str(),
             intent.run.as_deref().unwrap_or(""),
             intent.digest.0,
             intent.joined,
-            intent.salt,
+            intent.salt.filter(|_| is_plain),
+            sealed,
         ])?;
     for hold in &intent.holds {
         let account = &hold.account;
@@ -168,7 +158,7 @@ fn write_intent(connection: &Connection, intent: &Intent) -> rusqlite::Result<()
     if let Some(claim) = &intent.claim {
         connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO keys VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'running', NULL)",
+                "INSERT OR REPLACE INTO keys VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'running', NULL, NULL)",
             )?
             .execute(params![
                 claim.key.0,
@@ -183,7 +173,7 @@ fn write_intent(connection: &Connection, intent: &Intent) -> rusqlite::Result<()
     Ok(())
 }
 
-fn write_settled(connection: &Connection, settled: &Settled) -> rusqlite::Result<()> {
+fn write_settled(connection: &Connection, settled: &Settled, sealed: Option<&[u8]>) -> rusqlite::Result<()> {
     connection
         .prepare_cached("UPDATE intents SET ending = ?2 WHERE call = ?1")?
         .execute(params![settled.call.as_bytes(), settled.ending.as_str()])?;
@@ -218,12 +208,12 @@ fn write_settled(connection: &Connection, settled: &Settled) -> rusqlite::Result
         }
         Some((key, Fate::Done(kept))) => {
             let result = match kept {
-                Kept::Text(text) => Some(&**text),
+                Kept::Text(text) => Some(&**text).filter(|_| sealed.is_none()),
                 Kept::TooLarge => None,
             };
             connection
-                .prepare_cached("UPDATE keys SET state = 'done', result = ?2 WHERE key = ?1")?
-                .execute(params![key.0, result])?;
+                .prepare_cached("UPDATE keys SET state = 'done', result = ?2, sealed = ?3 WHERE key = ?1")?
+                .execute(params![key.0, result, sealed])?;
         }
         None => {}
     }
@@ -322,12 +312,12 @@ pub(super) fn write_session(connection: &Connection, after: &After) -> rusqlite:
 }
 
 /// A number as SQLite keeps it; what is counted here ends before i64 does.
-fn integer(number: u64) -> i64 {
+pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// Calendar time as SQLite keeps it; the calendar ends before i64 does.
-fn micros(at: Timestamp) -> i64 {
+pub(super) fn micros(at: Timestamp) -> i64 {
     integer(at.0)
 }
 
@@ -338,164 +328,6 @@ fn amount(amount: Amount) -> i64 {
 
 fn session_bytes(account: &Account) -> &[u8] {
     account.session.as_ref().map_or(&[], |session| session.0.as_bytes())
-}
-
-/// Everything that decisions read, and the intents without an outcome, oldest first.
-pub(super) fn read(connection: &Connection) -> rusqlite::Result<(Mirror, Vec<Intent>)> {
-    let mut mirror = Mirror::default();
-    mirror.generations =
-        connection.query_row("SELECT stop, policy, catalogue FROM generations", [], |row| {
-            Ok(Generations { stop: number(row, 0)?, policy: number(row, 1)?, catalogue: number(row, 2)? })
-        })?;
-    mirror.restored_at = super::backup::epoch(connection)?.restored_at;
-    let mut stops =
-        connection.prepare("SELECT scope, reason, who, since, leaves FROM stops ORDER BY since")?;
-    for stop in stops.query_map([], read_stop)? {
-        mirror.stops.push(stop?);
-    }
-
-    let mut sessions = connection.prepare(
-        "SELECT client, name, id, opened_at, last_at, steps, labels, echo_call, echo_result, echo_count, echo_at,
-                latest
-         FROM sessions ORDER BY last_at DESC LIMIT ?1",
-    )?;
-    let found = sessions.query_map([SESSIONS_READ], |row| Ok((read_session(row)?, number(row, 11)?)))?;
-    for row in found {
-        let ((key, session), latest) = row?;
-        let (history, truncated) = read_history(connection, session.id, latest)?;
-        let trail = Trail { latest, before: 0 };
-        mirror.keep(key, Running { session, history: history.into(), truncated, trail });
-    }
-    mirror.entries =
-        connection.query_row("SELECT coalesce(max(seq), 0) FROM history", [], |row| number(row, 0))?;
-
-    let mut questions = connection.prepare(
-        "SELECT id, digest, agent, action, controls, asked_at, expires_at FROM questions
-         WHERE asked_at > (SELECT coalesce(max(asked_at), 0) FROM questions) - ?1 ORDER BY asked_at",
-    )?;
-    let kept = i64::try_from(QUESTIONS_KEPT.as_micros()).unwrap_or(i64::MAX);
-    for question in questions.query_map([kept], read_question)? {
-        mirror.ask(question?);
-    }
-
-    let mut accounts = connection.prepare(
-        "SELECT budget, subject, session, began, part, spent FROM accounts
-         WHERE began = 0 OR began > (SELECT coalesce(max(began), 0) FROM accounts) - ?1",
-    )?;
-    let longest = i64::try_from(crate::mirror::LONGEST_WINDOW.as_micros()).unwrap_or(i64::MAX);
-    for row in accounts
-        .query_map([longest], |row| Ok((read_account(row)?, timestamp(row, 4)?, Amount(number(row, 5)?))))?
-    {
-        let (account, part, spent) = row?;
-        if may_be_touched(&mirror, &account) {
-            mirror.accounts.restore(&account, part, spent);
-        }
-    }
-    let mut closed = connection.prepare("SELECT budget, subject, session, began FROM closed")?;
-    for account in closed.query_map([], read_account)? {
-        let account = account?;
-        if may_be_touched(&mirror, &account) {
-            mirror.accounts.restore_closed(&account);
-        }
-    }
-
-    let mut open_keys = connection.prepare(&format!("{KEYS} WHERE state <> 'done'"))?;
-    for claimed in open_keys.query_map([], read_key)? {
-        mirror.keys.insert(claimed?);
-    }
-
-    let mut left_open = Vec::new();
-    for (intent, state) in open_intents(connection)? {
-        match state {
-            Open::Running => {
-                mirror.begin(&intent);
-                left_open.push(intent);
-            }
-            // Booked as spent when it became unknown; nothing of it is held.
-            Open::Unknown => {
-                mirror.open.insert(intent.call, OpenCall { state, joined: None });
-            }
-        }
-    }
-    Ok((mirror, left_open))
-}
-
-/// Whether a call may count on an account: a session that was not read does not go on.
-fn may_be_touched(mirror: &Mirror, account: &Account) -> bool {
-    account.session.is_none_or(|session| mirror.keeps(session))
-}
-
-const INTENTS: &str = "SELECT call, action, level, session, at, arguments, agent, client, run, digest, joined, ending, salt FROM intents";
-
-const KEYS: &str = "SELECT key, fingerprint, kind, until, call, agent, client, state, result FROM keys";
-
-fn open_intents(connection: &Connection) -> rusqlite::Result<Vec<(Intent, Open)>> {
-    let mut statement =
-        connection.prepare(&format!("{INTENTS} WHERE ending IS NULL OR ending = 'unknown' ORDER BY at"))?;
-    let rows = statement.query_map([], |row| Ok((read_intent(row)?, read_ending(row)?)))?;
-    let mut intents = Vec::new();
-    for row in rows {
-        let (mut intent, ending) = row?;
-        complete(connection, &mut intent)?;
-        intents.push((intent, if ending.is_some() { Open::Unknown } else { Open::Running }));
-    }
-    Ok(intents)
-}
-
-/// One allowed call, with how it ended, if it did.
-pub(super) fn intent(
-    connection: &Connection,
-    call: CallId,
-) -> rusqlite::Result<Option<(Intent, Option<Ending>)>> {
-    let found = connection
-        .prepare_cached(&format!("{INTENTS} WHERE call = ?1"))?
-        .query_row([call.as_bytes()], |row| Ok((read_intent(row)?, read_ending(row)?)))
-        .optional()?;
-    let Some((mut intent, ending)) = found else { return Ok(None) };
-    complete(connection, &mut intent)?;
-    Ok(Some((intent, ending)))
-}
-
-/// Allowed calls that are not over: `unknown` ones, or those under way.
-pub(super) fn intents_in(connection: &Connection, state: Open) -> rusqlite::Result<Vec<Intent>> {
-    let intents = open_intents(connection)?;
-    Ok(intents.into_iter().filter(|(_, of)| *of == state).map(|(intent, _)| intent).collect())
-}
-
-/// What a call without a final outcome holds, and its key.
-fn complete(connection: &Connection, intent: &mut Intent) -> rusqlite::Result<()> {
-    let mut holds = connection.prepare_cached(
-        "SELECT budget, subject, session, began, part, measure, amount FROM holds WHERE call = ?1",
-    )?;
-    let rows = holds.query_map([intent.call.as_bytes()], |row| {
-        Ok(Hold {
-            account: read_account(row)?,
-            part: timestamp(row, 4)?,
-            measure: row.get::<_, String>(5)?.parse().map_err(|_| unreadable(5))?,
-            amount: Amount(number(row, 6)?),
-        })
-    })?;
-    intent.holds = rows.collect::<rusqlite::Result<_>>()?;
-    let claimed = connection
-        .prepare_cached(&format!("{KEYS} WHERE call = ?1 AND state <> 'done'"))?
-        .query_row([intent.call.as_bytes()], read_key)
-        .optional()?;
-    intent.claim = claimed.map(|claimed| claimed.claim);
-    Ok(())
-}
-
-/// A finished key. Others are all in memory; one that is here and not there has been freed since, and that is
-/// still to be written.
-pub(super) fn finished_key(connection: &Connection, key: Digest) -> rusqlite::Result<Option<Claimed>> {
-    connection
-        .prepare_cached(&format!("{KEYS} WHERE key = ?1 AND state = 'done'"))?
-        .query_row([key.0], read_key)
-        .optional()
-}
-
-/// Whether any finished key is there to be looked for.
-pub(super) fn has_finished_keys(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.query_row("SELECT EXISTS (SELECT 1 FROM keys WHERE state = 'done')", [], |row| row.get(0))
 }
 
 /// Marks how far the calendar has been followed.
@@ -512,183 +344,4 @@ pub(super) fn forget_keys(connection: &Connection, now: Timestamp) -> rusqlite::
              (SELECT key FROM keys WHERE state = 'done' AND until < ?1 LIMIT 256)",
         )?
         .execute([micros(now)])
-}
-
-fn read_history(
-    connection: &Connection,
-    session: SessionId,
-    latest: u64,
-) -> rusqlite::Result<(Vec<HistoryEntry>, bool)> {
-    let limit = placet_engine::limits::HISTORY_ENTRIES;
-    let mut newest = connection.prepare_cached(
-        "WITH RECURSIVE trail AS (
-           SELECT seq, before, action, level, status FROM history WHERE seq = ?2 AND session = ?1
-           UNION ALL
-           SELECT history.seq, history.before, history.action, history.level, history.status
-           FROM trail JOIN history ON history.seq = trail.before WHERE history.session = ?1
-           LIMIT ?3)
-         SELECT action, level, status FROM trail ORDER BY seq DESC",
-    )?;
-    let rows = newest.query_map(params![session.0.as_bytes(), integer(latest), limit as i64 + 1], |row| {
-        let level: Option<String> = row.get(1)?;
-        let status: String = row.get(2)?;
-        Ok(HistoryEntry {
-            action: row.get::<_, String>(0)?.parse().map_err(|_| unreadable(0))?,
-            level: level.map(|level| level.parse()).transpose().map_err(|_| unreadable(1))?,
-            status: Status::ALL.into_iter().find(|s| s.as_str() == status).ok_or_else(|| unreadable(2))?,
-        })
-    })?;
-    let mut entries = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    let truncated = entries.len() > limit;
-    entries.truncate(limit);
-    entries.reverse();
-    Ok((entries, truncated))
-}
-
-pub(super) fn read_stop(row: &Row<'_>) -> rusqlite::Result<Stop> {
-    let leaves: String = row.get(4)?;
-    Ok(Stop {
-        scope: row.get::<_, String>(0)?.parse().map_err(|_| unreadable(0))?,
-        reason: row.get(1)?,
-        by: row.get(2)?,
-        since: timestamp(row, 3)?,
-        leaves: [Leaves::Nothing, Leaves::Reads]
-            .into_iter()
-            .find(|known| known.as_str() == leaves)
-            .ok_or_else(|| unreadable(4))?,
-    })
-}
-
-pub(super) fn read_session(row: &Row<'_>) -> rusqlite::Result<(SessionKey, Session)> {
-    let name: String = row.get(1)?;
-    let labels: String = row.get(6)?;
-    let key = SessionKey {
-        client: row.get::<_, String>(0)?.parse().map_err(|_| unreadable(0))?,
-        name: (!name.is_empty()).then(|| name.into()),
-    };
-    let echo = match (row.get::<_, Option<[u8; 32]>>(7)?, row.get::<_, Option<[u8; 32]>>(8)?) {
-        (Some(call), Some(result)) => Some(Echo {
-            call: Digest(call),
-            result: Digest(result),
-            count: row.get(9)?,
-            at: timestamp(row, 10)?,
-        }),
-        (None, _) | (_, None) => None,
-    };
-    let session = Session {
-        id: SessionId(call_id(row, 2)?),
-        opened_at: timestamp(row, 3)?,
-        last_at: timestamp(row, 4)?,
-        steps: number(row, 5)?,
-        labels: labels
-            .split_whitespace()
-            .map(|label| label.parse().map_err(|_| unreadable(6)))
-            .collect::<Result<_, _>>()?,
-        echo,
-    };
-    Ok((key, session))
-}
-
-fn read_question(row: &Row<'_>) -> rusqlite::Result<Approval> {
-    let controls: String = row.get(4)?;
-    Ok(Approval {
-        id: call_id(row, 0)?,
-        digest: Digest(row.get(1)?),
-        agent: row.get::<_, String>(2)?.parse().map_err(|_| unreadable(2))?,
-        action: row.get::<_, String>(3)?.parse().map_err(|_| unreadable(3))?,
-        controls: controls
-            .split_whitespace()
-            .map(|control| control.parse().map_err(|_| unreadable(4)))
-            .collect::<Result<_, _>>()?,
-        asked_at: timestamp(row, 5)?,
-        expires_at: timestamp(row, 6)?,
-    })
-}
-
-fn read_account(row: &Row<'_>) -> rusqlite::Result<Account> {
-    let session: Vec<u8> = row.get(2)?;
-    let session = match session.as_slice() {
-        [] => None,
-        bytes => Some(SessionId(CallId::from_random(bytes.try_into().map_err(|_| unreadable(2))?))),
-    };
-    Ok(Account {
-        budget: row.get::<_, String>(0)?.parse().map_err(|_| unreadable(0))?,
-        subject: row.get::<_, String>(1)?.into(),
-        session,
-        window: timestamp(row, 3)?,
-    })
-}
-
-fn read_key(row: &Row<'_>) -> rusqlite::Result<Claimed> {
-    let (kind, state): (String, String) = (row.get(2)?, row.get(7)?);
-    let kept = row.get::<_, Option<String>>(8)?.map_or(Kept::TooLarge, |text| Kept::Text(text.into()));
-    Ok(Claimed {
-        claim: Claim {
-            key: Digest(row.get(0)?),
-            fingerprint: Digest(row.get(1)?),
-            kind: ClaimKind::ALL
-                .into_iter()
-                .find(|known| known.as_str() == kind)
-                .ok_or_else(|| unreadable(2))?,
-            until: timestamp(row, 3)?,
-        },
-        call: call_id(row, 4)?,
-        agent: row.get::<_, String>(5)?.parse().map_err(|_| unreadable(5))?,
-        client: row.get::<_, String>(6)?.parse().map_err(|_| unreadable(6))?,
-        progress: match state.as_str() {
-            "running" => Progress::Running,
-            "unknown" => Progress::Unknown,
-            "done" => Progress::Done(kept),
-            _ => return Err(unreadable(7)),
-        },
-    })
-}
-
-fn read_intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
-    let run: String = row.get(8)?;
-    Ok(Intent {
-        call: call_id(row, 0)?,
-        action: row.get::<_, String>(1)?.parse().map_err(|_| unreadable(1))?,
-        level: row.get::<_, String>(2)?.parse().map_err(|_| unreadable(2))?,
-        session: SessionId(call_id(row, 3)?),
-        at: timestamp(row, 4)?,
-        arguments: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
-        agent: row.get::<_, String>(6)?.parse().map_err(|_| unreadable(6))?,
-        client: row.get::<_, String>(7)?.parse().map_err(|_| unreadable(7))?,
-        run: (!run.is_empty()).then(|| run.into()),
-        digest: Digest(row.get(9)?),
-        salt: row.get(12)?,
-        joined: row.get(10)?,
-        holds: Vec::new(),
-        claim: None,
-    })
-}
-
-fn read_ending(row: &Row<'_>) -> rusqlite::Result<Option<Ending>> {
-    let ending: Option<String> = row.get(11)?;
-    let read = |ending: String| {
-        Ending::ALL.into_iter().find(|known| known.as_str() == ending).ok_or_else(|| unreadable(11))
-    };
-    ending.map(read).transpose()
-}
-
-pub(super) fn call_id(row: &Row<'_>, column: usize) -> rusqlite::Result<CallId> {
-    row.get(column).map(CallId::from_random)
-}
-
-pub(super) fn timestamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
-    number(row, column).map(Timestamp)
-}
-
-pub(super) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    u64::try_from(row.get::<_, i64>(column)?).map_err(|_| unreadable(column))
-}
-
-/// A value that this version would not have written.
-pub(super) fn unreadable(column: usize) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(
-        column,
-        rusqlite::types::Type::Text,
-        "not a value that Placet writes".into(),
-    )
 }

@@ -59,7 +59,9 @@ CREATE TABLE intents (
   digest    BLOB NOT NULL DEFAULT x'0000000000000000000000000000000000000000000000000000000000000000',
   joined    INTEGER NOT NULL DEFAULT 0,
   -- With what the intent's record commits to the arguments; erased with them.
-  salt      BLOB CHECK (length(salt) = 16)
+  salt      BLOB CHECK (length(salt) = 16),
+  -- Both of them encrypted, in their place.
+  sealed    BLOB
 ) STRICT;
 CREATE INDEX intents_open ON intents (at) WHERE ending IS NULL OR ending = 'unknown';
 
@@ -117,11 +119,14 @@ CREATE TABLE keys (
   agent       TEXT NOT NULL,
   client      TEXT NOT NULL,
   state       TEXT NOT NULL CHECK (state IN ('running', 'unknown', 'done')),
-  result      TEXT
+  result      TEXT,
+  -- The result encrypted, in its place.
+  sealed      BLOB
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX keys_open ON keys (call) WHERE state <> 'done';
 CREATE INDEX keys_done ON keys (until) WHERE state = 'done';
 CREATE INDEX keys_kept ON keys (call) WHERE result IS NOT NULL;
+CREATE INDEX keys_sealed ON keys (call) WHERE sealed IS NOT NULL;
 
 -- The ledger's entries in commit order, before they are sealed.
 CREATE TABLE records (

@@ -28,8 +28,9 @@ use tokio::sync::oneshot;
 use super::{
     Health,
     erase::{self, Erased, Erasure},
-    format,
+    format, found,
     log::{self, Log},
+    payload::{PayloadKeys, Sealed},
     queue::{Queue, Taken},
     rows,
     space::Space,
@@ -60,6 +61,8 @@ pub(super) enum Job {
 #[derive(Debug)]
 pub(super) struct Write {
     pub(super) changes: Changes,
+    /// What of them is written sealed.
+    pub(super) sealed: Sealed,
     /// The session that they are about, as it is after them.
     pub(super) session: Option<After>,
     /// Their records, which are no longer in them.
@@ -126,10 +129,21 @@ pub(super) struct Mended {
     pub(super) has_finished_keys: bool,
 }
 
+/// What the writer and those who commit both see.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) queue: Arc<Queue>,
+    pub(super) waiting: Arc<AtomicUsize>,
+    pub(super) flushed: Arc<AtomicU64>,
+    pub(super) health: Arc<Health>,
+}
+
 /// The writer's own.
 pub(super) struct Writer {
     pub(super) path: PathBuf,
     pub(super) connection: Connection,
+    /// What is read anew by, after a failure.
+    pub(super) keys: Arc<PayloadKeys>,
     pub(super) space: Space,
     queue: Arc<Queue>,
     pub(super) waiting: Arc<AtomicUsize>,
@@ -149,16 +163,16 @@ impl Writer {
     pub(super) fn new(
         path: PathBuf,
         connection: Connection,
+        keys: Arc<PayloadKeys>,
         space: Space,
-        queue: Arc<Queue>,
-        waiting: Arc<AtomicUsize>,
-        flushed: Arc<AtomicU64>,
-        health: Arc<Health>,
+        shared: Shared,
     ) -> Self {
         let log = Log::of(&path, space.held());
+        let Shared { queue, waiting, flushed, health } = shared;
         Self {
             path,
             connection,
+            keys,
             space,
             queue,
             waiting,
@@ -423,10 +437,10 @@ impl Writer {
         let text = |error: rusqlite::Error| error.to_string();
         let fresh = format::open(&self.path).map_err(|error| error.to_string())?;
         format::verify(&fresh)?;
-        let (mirror, mut never_sent) = rows::read(&fresh).map_err(text)?;
+        let (mirror, mut never_sent) = found::read(&fresh, &self.keys).map_err(|error| error.to_string())?;
         never_sent.retain(|intent| self.refused.contains(&intent.call));
         self.refused = never_sent.iter().map(|intent| intent.call).collect();
-        let has_finished_keys = rows::has_finished_keys(&fresh).map_err(text)?;
+        let has_finished_keys = found::has_finished_keys(&fresh).map_err(text)?;
         self.connection = fresh;
         self.flush = Flush::Disk;
         (self.unflushed, self.behind) = (None, 0);

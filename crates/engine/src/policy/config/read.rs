@@ -16,6 +16,7 @@ mod known;
 mod matches;
 mod nesting;
 mod node;
+mod payloads;
 mod policy_tests;
 mod quantities;
 mod references;
@@ -131,6 +132,7 @@ impl<'a> Reader<'a> {
             matches: self.matches(&matches),
             durability: top.get("durability").map(|field| self.durability(&field)).unwrap_or_default(),
             tests: self.policy_tests(&tests, &known),
+            payloads: top.get("payloads").and_then(|field| self.payloads(&field)),
         };
         config.budgets = self.budgets(&budgets, &known, &config);
         Some(config)

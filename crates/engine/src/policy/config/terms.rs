@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Control, Pattern};
+use super::{Control, Pattern, Text};
 use crate::{
     cost::{Amount, CostError, Expression, Path},
     json::Json,
@@ -334,6 +334,16 @@ impl Durability {
             Level::Delete => Some(self.delete),
         }
     }
+}
+
+/// The keys under which what is kept of calls beside their records is encrypted. Each is a text of exactly one
+/// reference: a key never stands in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payloads {
+    /// The one that is written under.
+    pub key: Text,
+    /// Those that were before it, for what was written then. In any order.
+    pub old: Vec<Text>,
 }
 
 impl fmt::Display for BudgetScope {

@@ -8,16 +8,21 @@ mod query;
 mod verify;
 mod witness;
 
+use std::path::Path;
+
 use clap::{Args, Subcommand};
 use placet_engine::{
     call::CallId,
     json::{Json, Limits, parse},
     record::Kind,
 };
-use placet_store::sqlite::{Entry, OpenError, Reader};
+use placet_store::sqlite::{Entry, OpenError, PayloadKeys, Reader};
 
 use super::{Exit, PlaceArguments, complain, say};
-use crate::commitment::{MEMBER, Opening, opening};
+use crate::{
+    commitment::{MEMBER, Opening, opening},
+    payloads,
+};
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
@@ -94,7 +99,7 @@ fn show(id: &str, json: bool, place: &PlaceArguments) -> Result<(), Exit> {
         );
         return Err(Exit::Usage);
     };
-    let reader = open(place)?;
+    let reader = open_with_keys(place)?;
     let entries = reader.of_call(call).map_err(|error| unreadable(&error))?;
     if entries.is_empty() {
         complain(&format!("there is no record of `{call}`"), Some("is it another configuration file's?"));
@@ -102,6 +107,14 @@ fn show(id: &str, json: bool, place: &PlaceArguments) -> Result<(), Exit> {
     }
     print(&entries, json);
     let Some(found) = reader.call(call).map_err(|error| unreadable(&error))? else { return Ok(()) };
+    if let Some(why) = found.unreadable {
+        say(&if json {
+            format!("{{\"arguments\":null,\"commitment\":\"not checked: {why}\"}}")
+        } else {
+            format!("       arguments {why}")
+        });
+        return Ok(());
+    }
     // Of several intents, where a permit lapsed before anything was sent, each must commit to what is kept.
     let intents = entries.iter().filter_map(|entry| parse(entry.body.as_bytes(), &Limits::EDGE).ok());
     let intents =
@@ -131,6 +144,19 @@ fn show(id: &str, json: bool, place: &PlaceArguments) -> Result<(), Exit> {
 pub(super) fn open(place: &PlaceArguments) -> Result<Reader, Exit> {
     let places = place.places()?;
     Reader::open(&places.state).map_err(|error| unreadable(&error))
+}
+
+/// The same, with the keys by which payloads are read. Without them everything else can be shown all the same.
+pub(super) fn open_with_keys(place: &PlaceArguments) -> Result<Reader, Exit> {
+    let places = place.places()?;
+    Reader::open_with(&places.state, keys_of(&places.config)).map_err(|error| unreadable(&error))
+}
+
+fn keys_of(config: &Path) -> PayloadKeys {
+    payloads::keys_of(config).unwrap_or_else(|why| {
+        complain(&why, Some("what is encrypted is not shown"));
+        PayloadKeys::default()
+    })
 }
 
 pub(super) fn unreadable(error: &OpenError) -> Exit {

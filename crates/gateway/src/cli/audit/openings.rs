@@ -15,7 +15,7 @@ use placet_ledger::{
     directory::{Directory, Found},
     tile::{Bundle, Tile},
 };
-use placet_store::sqlite::Reader;
+use placet_store::sqlite::{PayloadError, Reader};
 
 use crate::commitment::{Opening, opening};
 
@@ -27,6 +27,9 @@ const NAMED: usize = 8;
 pub(super) struct Openings {
     opened: u64,
     erased: u64,
+    /// How many are encrypted under a key that is not at hand, or damaged; and why the last of them is.
+    sealed: u64,
+    sealed_why: Option<PayloadError>,
     uncommitted: u64,
     absent: u64,
     /// How many the log's own records of erasures account for.
@@ -80,6 +83,11 @@ impl Openings {
             Some(call) => state.call(call).map_err(|error| error.to_string())?,
             None => None,
         };
+        if let Some(why) = kept.as_ref().and_then(|kept| kept.unreadable) {
+            self.sealed += 1;
+            self.sealed_why = Some(why);
+            return Ok(());
+        }
         match kept.map(|kept| opening(&record, &kept.intent)) {
             Some(Opening::Opens) => self.opened += 1,
             Some(Opening::Erased) => self.erased += 1,
@@ -99,6 +107,7 @@ impl Openings {
         let counts = Object::from([
             ("opened", count(self.opened)),
             ("erased", count(self.erased)),
+            ("sealed", count(self.sealed)),
             ("said_erased", count(self.said_erased)),
             ("uncommitted", count(self.uncommitted)),
             ("absent", count(self.absent)),
@@ -128,6 +137,9 @@ impl fmt::Display for Openings {
         }
         if self.erased > 0 {
             write!(f, "; {} erased (erasures of {} are recorded)", self.erased, self.said_erased)?;
+        }
+        if let Some(why) = self.sealed_why {
+            write!(f, "; {} not checked, since they cannot be read: {why}", self.sealed)?;
         }
         if self.uncommitted > 0 {
             write!(f, "; {} recorded without a commitment", self.uncommitted)?;

@@ -9,7 +9,7 @@ use placet_engine::{
     json::{Json, Limits, Object, parse},
     record::Kind,
 };
-use placet_store::sqlite::{Entry, OpenError, Reader};
+use placet_store::sqlite::{Entry, OpenError, PayloadError, Reader};
 
 use super::{
     super::{Exit, PlaceArguments, complain},
@@ -181,7 +181,12 @@ pub(super) struct ExportArguments {
 const COLUMNS: [&str; 9] = ["at", "kind", "call", "agent", "client", "tool", "level", "mode", "run"];
 
 pub(super) fn export(arguments: &ExportArguments) -> Result<(), Exit> {
-    let reader = super::open(&arguments.place)?;
+    let reader = if arguments.with_arguments {
+        super::open_with_keys(&arguments.place)?
+    } else {
+        super::open(&arguments.place)?
+    };
+    let mut sealed = (0_u64, None);
     let mut out = BufWriter::new(io::stdout().lock());
     let mut open = match arguments.format {
         Format::Jsonl => true,
@@ -197,7 +202,8 @@ pub(super) fn export(arguments: &ExportArguments) -> Result<(), Exit> {
             if !arguments.span.holds(record) {
                 return open;
             }
-            let opening = match arguments.with_arguments.then(|| opening(&reader, entry, record)) {
+            let opening = match arguments.with_arguments.then(|| opening(&reader, entry, record, &mut sealed))
+            {
                 Some(Ok(opening)) => Some(opening),
                 Some(Err(error)) => {
                     unread = Some(error);
@@ -213,14 +219,25 @@ pub(super) fn export(arguments: &ExportArguments) -> Result<(), Exit> {
         })?;
     }
     drop(out.flush());
+    if let (count, Some(why)) = sealed {
+        complain(&format!("the arguments of {count} intents are not here: they are {why}"), None);
+    }
     unread.map_or(Ok(()), |error| Err(unreadable(&error)))
 }
 
-/// What opens the commitment of an intent's record.
-fn opening(reader: &Reader, entry: &Entry, record: &Object) -> Result<Option<(String, String)>, OpenError> {
+/// What opens the commitment of an intent's record. Those that cannot be read are counted.
+fn opening(
+    reader: &Reader,
+    entry: &Entry,
+    record: &Object,
+    sealed: &mut (u64, Option<PayloadError>),
+) -> Result<Option<(String, String)>, OpenError> {
     let is_intent = record.get("kind").and_then(Json::as_str) == Some(Kind::Intent.as_str());
     let Some(call) = entry.call.filter(|_| is_intent) else { return Ok(None) };
     let kept = reader.call(call)?;
+    if let Some(why) = kept.as_ref().and_then(|kept| kept.unreadable) {
+        *sealed = (sealed.0 + 1, Some(why));
+    }
     Ok(kept.and_then(|kept| openings::shown(record, &kept.intent)))
 }
 

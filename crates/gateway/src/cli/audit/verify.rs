@@ -1,9 +1,6 @@
 //! `placet audit verify` and `check-proof`: what an auditor does, with files and a key and no node.
 
-use std::{
-    io::Read as _,
-    path::{Path, PathBuf},
-};
+use std::{io::Read as _, path::PathBuf};
 
 use clap::Args;
 use placet_engine::diagnostic::{inert, inert_lines};
@@ -17,6 +14,7 @@ use placet_store::sqlite::Reader;
 
 use super::{
     super::{Exit, complain, say},
+    keys_of,
     openings::Openings,
     unreadable,
 };
@@ -42,6 +40,9 @@ pub(super) struct VerifyArguments {
     /// The state directory, where it is at hand: are the arguments kept there those that the records commit to
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    /// The configuration file that names the key, where those arguments are encrypted
+    #[arg(long, value_name = "FILE", requires = "state")]
+    config: Option<PathBuf>,
     /// The report as one line of JSON, and one more with `--state`
     #[arg(long)]
     json: bool,
@@ -66,15 +67,18 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<(), Exit> {
         return Err(Exit::Unverified);
     }
     match &arguments.state {
-        Some(state) => arguments_of(state, &directory, report.size.unwrap_or(0), arguments.json),
+        Some(state) => {
+            let keys = arguments.config.as_deref().map(keys_of).unwrap_or_default();
+            let reader = Reader::open_with(state, keys).map_err(|error| unreadable(&error))?;
+            arguments_of(&reader, &directory, report.size.unwrap_or(0), arguments.json)
+        }
         None => Ok(()),
     }
 }
 
 /// Holds what a state keeps against the records of a log that was found good.
-fn arguments_of(state: &Path, log: &Directory, size: u64, json: bool) -> Result<(), Exit> {
-    let reader = Reader::open(state).map_err(|error| unreadable(&error))?;
-    let openings = Openings::check(log, size, &reader).map_err(|why| {
+fn arguments_of(state: &Reader, log: &Directory, size: u64, json: bool) -> Result<(), Exit> {
+    let openings = Openings::check(log, size, state).map_err(|why| {
         complain(&format!("the arguments could not be checked: {}", inert(&why)), None);
         Exit::Unavailable
     })?;

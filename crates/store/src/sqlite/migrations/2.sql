@@ -48,7 +48,8 @@ CREATE TABLE intents (
   run       TEXT NOT NULL DEFAULT '',
   digest    BLOB NOT NULL DEFAULT x'0000000000000000000000000000000000000000000000000000000000000000',
   joined    INTEGER NOT NULL DEFAULT 0,
-  salt      BLOB CHECK (length(salt) = 16)
+  salt      BLOB CHECK (length(salt) = 16),
+  sealed    BLOB
 ) STRICT;
 INSERT INTO intents (call, action, level, session, at, arguments, ending)
   SELECT call, action, level, session, at, arguments, ending FROM intents_1 ORDER BY at;
@@ -90,11 +91,14 @@ CREATE TABLE keys (
   agent       TEXT NOT NULL,
   client      TEXT NOT NULL,
   state       TEXT NOT NULL CHECK (state IN ('running', 'unknown', 'done')),
-  result      TEXT
+  result      TEXT,
+  -- The result encrypted, in its place.
+  sealed      BLOB
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX keys_open ON keys (call) WHERE state <> 'done';
 CREATE INDEX keys_done ON keys (until) WHERE state = 'done';
 CREATE INDEX keys_kept ON keys (call) WHERE result IS NOT NULL;
+CREATE INDEX keys_sealed ON keys (call) WHERE sealed IS NOT NULL;
 CREATE TABLE epoch (
   id          INTEGER PRIMARY KEY CHECK (id = 1),
   number      INTEGER NOT NULL,

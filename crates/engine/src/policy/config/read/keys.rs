@@ -32,6 +32,7 @@ pub(super) const TOP: Keys = Keys {
         "trips",
         "session",
         "durability",
+        "payloads",
         "fail",
         "match",
         "test",
@@ -128,6 +129,8 @@ pub(super) const TRIP: Keys =
 pub(super) const SESSION: Keys = Keys { known: &["idle", "max"], unbuilt: &[] };
 
 pub(super) const DURABILITY: Keys = Keys { known: &["reads", "write", "execute", "delete"], unbuilt: &[] };
+
+pub(super) const PAYLOADS: Keys = Keys { known: &["key", "old"], unbuilt: &[] };
 
 pub(super) const FAIL: Keys =
     Keys { known: &["audit", "store", "policy", "approver", "upstream", "clock"], unbuilt: &[] };

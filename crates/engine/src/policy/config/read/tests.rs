@@ -6,7 +6,8 @@ mod policy_tests;
 mod terms;
 
 use super::super::terms::{
-    BudgetScope, Durability, Flush, Key, Measure, Once, Over, Reconcile, SessionTerms, Tool, TripCount,
+    BudgetScope, Durability, Flush, Key, Measure, Once, Over, Payloads, Reconcile, SessionTerms, Tool,
+    TripCount,
 };
 use super::{super::*, *};
 use crate::{
@@ -168,6 +169,10 @@ reads = "wait"
 write = "os"
 execute = "flush"
 
+[payloads]
+key = "${file:/run/secrets/payloads}"
+old = ["${env:OLD_KEY}", "${file:/run/secrets/older}"]
+
 [fail]
 store = { read = "deny", write = "deny" }
 clock.delete = "deny"
@@ -313,6 +318,9 @@ fn budgets_and_trips_are_read() {
     assert_eq!(config.session, session);
     let durability = Durability { reads_wait: true, write: Flush::System, ..Durability::default() };
     assert_eq!(config.durability, durability);
+    let text = |text: &str| text.parse::<Text>().unwrap();
+    let old = vec![text("${env:OLD_KEY}"), text("${file:/run/secrets/older}")];
+    assert_eq!(config.payloads, Some(Payloads { key: text("${file:/run/secrets/payloads}"), old }));
 }
 
 #[test]
@@ -541,6 +549,68 @@ error: the `credential` of client `desktop`, on line 6, is not a digest
 help: it is `sha256:` and 64 hexadecimal digits; `placet init` makes one
 "
     );
+}
+
+#[test]
+fn a_key_of_payloads_is_a_reference_and_whatever_else_stands_there_is_not_shown() {
+    for (line, wanted) in [
+        (
+            "key = \"hunter2-hunter2\"",
+            "\
+error: `key` of `payloads`, on line 2, is not a reference to a key
+help: keep it in a file that only you can read, and write `\"${file:/run/secrets/payloads}\"`
+",
+        ),
+        (
+            "key = \"hunter2${env:KEY}\"",
+            "\
+error: `key` of `payloads`, on line 2, is not a reference to a key
+help: keep it in a file that only you can read, and write `\"${file:/run/secrets/payloads}\"`
+",
+        ),
+        (
+            "key = \"${exec:pass show hunter2}\"",
+            "\
+error: `key` of `payloads`, on line 2, asks a program for the key, which is not built yet in this version
+help: keep it in a file that only you can read, and write `\"${file:/run/secrets/payloads}\"`
+",
+        ),
+        (
+            "key = \"${file:hunter2}\"",
+            "\
+error: `key` of `payloads`, on line 2, is not a reference that can be read
+help: write the whole path, as in `${file:/run/secrets/crm}`
+",
+        ),
+        (
+            "key = \"${env:KEY}\"\nold = [\"${env:OLD}\", \"hunter2-hunter2\"]",
+            "\
+error: `old` of `payloads`, on line 3, is not a reference to a key
+help: keep it in a file that only you can read, and write `\"${file:/run/secrets/payloads}\"`
+",
+        ),
+        (
+            "key = [\"hunter2\"]\nold = \"hunter2\"",
+            "\
+error: `key` of `payloads`, on line 2, is not a reference to a key
+help: keep it in a file that only you can read, and write `\"${file:/run/secrets/payloads}\"`
+
+error: `old` of `payloads`, on line 3, is not a list of references
+help: keep it in a file that only you can read, and write `\"${file:/run/secrets/payloads}\"`
+",
+        ),
+        (
+            "old = [\"${env:OLD}\"]",
+            "\
+error: `payloads` names no `key` to encrypt under
+  ╭─[placet.toml:1:1]
+1 │ [payloads]
+  · ────┬─────  help: keep it in a file that only you can read, and write `\"${file:/run/secrets/payloads}\"`
+",
+        ),
+    ] {
+        assert_eq!(shown(&format!("[payloads]\n{line}\n")), wanted, "{line}");
+    }
 }
 
 #[test]

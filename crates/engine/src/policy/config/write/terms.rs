@@ -1,4 +1,4 @@
-//! Writing of terms: tools with conditions, budgets, trips, sessions and durability.
+//! Writing of terms: tools with conditions, budgets, trips, sessions, durability and payloads.
 //!
 //! What says nothing but what would hold without it is left out. A tool of which the conditions fit on its
 //! line stands there; any other has a table of its own.
@@ -7,8 +7,8 @@ use super::{
     super::{
         At, Config,
         terms::{
-            Budget, BudgetScope, Durability, Flush, Key, Measure, Once, Over, Reconcile, SessionTerms, Tool,
-            Trip, TripCount,
+            Budget, BudgetScope, Durability, Flush, Key, Measure, Once, Over, Payloads, Reconcile,
+            SessionTerms, Tool, Trip, TripCount,
         },
     },
     Comments, LINE_CHARS_MAX, Page, comment, duration, key, quoted, size,
@@ -67,6 +67,7 @@ impl Page {
             trips,
             session,
             durability,
+            payloads,
             state: _,
             servers: _,
             clients: _,
@@ -88,7 +89,12 @@ impl Page {
             self.line("[[trips]]");
             self.pairs(&trip_pairs(trip));
         }
-        let tables = [("session", session_pairs(*session)), ("durability", durability_pairs(*durability))];
+        let payloads = payloads.as_ref().map(payloads_pairs).unwrap_or_default();
+        let tables = [
+            ("session", session_pairs(*session)),
+            ("durability", durability_pairs(*durability)),
+            ("payloads", payloads),
+        ];
         for (name, pairs) in tables.iter().filter(|(_, pairs)| !pairs.is_empty()) {
             self.gap();
             self.line(format!("[{name}]"));
@@ -252,6 +258,16 @@ fn durability_pairs(durability: Durability) -> Vec<Pair> {
             Flush::Disk => {}
             Flush::System => pairs.push((key, quoted("os"))),
         }
+    }
+    pairs
+}
+
+fn payloads_pairs(payloads: &Payloads) -> Vec<Pair> {
+    let Payloads { key, old } = payloads;
+    let mut pairs = vec![("key", quoted(&key.to_string()))];
+    if !old.is_empty() {
+        let old: Vec<String> = old.iter().map(|key| quoted(&key.to_string())).collect();
+        pairs.push(("old", format!("[{}]", old.join(", "))));
     }
     pairs
 }

@@ -4,7 +4,7 @@ mod matches;
 mod policy_tests;
 mod terms;
 
-use self::terms::{budget, durability, session, tools, trip};
+use self::terms::{budget, durability, payloads, session, tools, trip};
 use super::super::super::when::When;
 use super::super::terms::{BudgetScope, Trip};
 use super::super::{Control, Credential, Guard, GuardScope, Launch, Strength, Text, read};
@@ -107,6 +107,9 @@ cost = { usd = 1.50 }
 decision = "deny"
 code = "denied"
 by = ["cap"]
+[payloads]
+key = "${file:/run/secrets/payloads}"
+old = ["${env:OLD_KEY}"]
 "#;
 
 fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
@@ -238,6 +241,10 @@ max = "8h"
 
 [durability]
 write = "os"
+
+[payloads]
+key = "${file:/run/secrets/payloads}"
+old = ["${env:OLD_KEY}"]
 
 # Tests: what the policy is expected to say. `placet test` runs them.
 
@@ -398,7 +405,7 @@ fn config() -> impl Strategy<Value = Config> {
     let approvers = collection::btree_map("[a-z]{1,5}", 1..=Approvers::EXPIRES_MAX.as_secs(), 0..3);
     let budgets = collection::vec((any::<sample::Index>(), 0u8..13, budget()), 0..5);
     let trips = collection::vec((option::of(any::<sample::Index>()), trip()), 0..3);
-    let counted = (budgets, trips, session(), durability());
+    let counted = (budgets, trips, session(), durability(), payloads());
     let guarded = (collection::vec(guard, 0..6), approvers);
     let parts = (
         servers,
@@ -494,7 +501,7 @@ fn config() -> impl Strategy<Value = Config> {
                     (name::<GroupName>(&group), Approvers { expires: Duration::from_secs(seconds) })
                 })
                 .collect();
-            let (budgets, trips, session, durability) = counted;
+            let (budgets, trips, session, durability, payloads) = counted;
             let mut called = BTreeSet::new();
             let budgets = budgets.into_iter().filter_map(|(at, kind, mut budget)| {
                 let each = kind % 2 == 0;
@@ -535,6 +542,7 @@ fn config() -> impl Strategy<Value = Config> {
                 trips,
                 session,
                 durability,
+                payloads,
                 matches,
                 tests,
             }

@@ -2,8 +2,8 @@
 
 use super::{
     super::super::terms::{
-        Budget, BudgetScope, Durability, Flush, Key, Measure, Once, Over, Reconcile, SessionTerms, Tool,
-        Trip, TripCount,
+        Budget, BudgetScope, Durability, Flush, Key, Measure, Once, Over, Payloads, Reconcile, SessionTerms,
+        Tool, Trip, TripCount,
     },
     *,
 };
@@ -156,6 +156,14 @@ pub(super) fn session() -> impl Strategy<Value = SessionTerms> {
     let told =
         (seconds(1, 365), seconds(1, 365)).prop_map(|(a, b)| SessionTerms { idle: a.min(b), max: a.max(b) });
     prop_oneof![Just(SessionTerms::default()), told]
+}
+
+/// References alone: no key stands in a file.
+pub(super) fn payloads() -> impl Strategy<Value = Option<Payloads>> {
+    let reference =
+        || "[$][{](env:[A-Z_]{1,8}|file:/[a-z \"'\\\\é]{0,8})[}]".prop_map(|text| text.parse().unwrap());
+    let told = (reference(), collection::vec(reference(), 0..3)).prop_map(|(key, old)| Payloads { key, old });
+    option::of(told)
 }
 
 pub(super) fn durability() -> impl Strategy<Value = Durability> {

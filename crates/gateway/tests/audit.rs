@@ -243,6 +243,28 @@ fn arguments_that_are_kept_are_held_against_what_was_recorded() {
     let (out, _) = world.run(&["show", &call(2).to_string()], 0);
     assert!(out.ends_with("(recorded without a commitment)\n"), "{out}");
 
+    // One argument is shown without the others, in a file that stands alone.
+    let id = call(1).to_string();
+    world.run(&["disclose", &id, "/pin", "-o", "shown"], 0);
+    let shown = fs::read_to_string(world.folder.path().join("shown")).unwrap();
+    let check = ["check-disclosure", "shown", "--key", "state/ledger.pub"];
+    let (out, _) = world.run(&check, 0);
+    assert!(out.contains(&format!("proven: /pin of call {id} = \"1234\"\n")), "{out}");
+    for (good, bad, why) in [
+        (r#"\"1234\""#, r#"\"1235\""#, "does not commit to what it shows at `/pin`"),
+        (r#""/pin""#, r#""/pan""#, "does not commit to what it shows at `/pan`"),
+        (r#""index":1"#, r#""index":0"#, "does not commit"),
+        ("placet-disclosure-v1", "placet-disclosure-v2", "it is no disclosure of this version"),
+        (r#","fields":[{"#, r#","fields":[],"more":[{"#, "it is no disclosure of this version"),
+    ] {
+        assert!(shown.contains(good), "{good}: {shown}");
+        fs::write(world.folder.path().join("shown"), shown.replace(good, bad)).unwrap();
+        let (_, err) = world.run(&check, 8);
+        assert!(err.contains(why), "{bad}: {err}");
+    }
+    world.run(&["disclose", &id, "/pan", "-o", "shown"], 3);
+    world.run(&["disclose", &call(2).to_string(), "/pin", "-o", "shown"], 3);
+
     let (out, _) = world.run(&["export", "--format", "jsonl", "--with-arguments"], 0);
     let opening = format!("{{\"opens\":1,\"salt\":\"{}\",\"arguments\":{pin}}}", "01".repeat(16));
     assert_eq!(out.lines().nth(1), Some(&*opening));

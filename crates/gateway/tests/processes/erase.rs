@@ -57,7 +57,7 @@ pub(super) fn erase() {
     let before = proven(&home, &kept, 3);
     let records = home.run(&["audit", "export", "--format", "jsonl"]).1;
     let intent = records.lines().find(|line| line.contains("\"kind\":\"intent\"")).unwrap();
-    assert!(intent.contains("\"commitment\":\"placet-commit-v1:") && !intent.contains(token), "{intent}");
+    assert!(intent.contains("\"commitment\":\"placet-fields-v1:") && !intent.contains(token), "{intent}");
     let id = intent.split("\"call\":\"").nth(1).unwrap().split('"').next().unwrap();
     let show = || home.run(&["audit", "show", id]);
     assert!(show().1.contains("(opens the commitment)"), "{}", show().1);

@@ -1,6 +1,7 @@
 //! `placet audit`: the records, as they stand in the store, and the ledger that proves them. Works beside a
-//! running node; `verify` and `check-proof` work without one, on anybody's machine, and `erase` is the node's to do.
+//! running node; `verify`, `check-proof` and `check-disclosure` work without one, on anybody's machine, and `erase` is the node's to do.
 
+mod disclose;
 mod erase;
 mod openings;
 mod prove;
@@ -63,6 +64,10 @@ enum Command {
     Prove(prove::ProveArguments),
     /// Check such a file, offline
     CheckProof(verify::CheckProofArguments),
+    /// Write a file that proves some arguments of one call, and hides the others
+    Disclose(disclose::DiscloseArguments),
+    /// Check such a file, offline
+    CheckDisclosure(disclose::CheckDisclosureArguments),
     /// Be a second host that cosigns the heads of logs
     Witness(witness::WitnessArguments),
     /// Ask witnesses to cosign the head of this node's log
@@ -84,6 +89,8 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         Command::Verify(arguments) => verify::run(arguments),
         Command::Prove(arguments) => prove::run(arguments),
         Command::CheckProof(arguments) => verify::check_proof(arguments),
+        Command::Disclose(arguments) => disclose::run(arguments),
+        Command::CheckDisclosure(arguments) => disclose::check(arguments),
         Command::Witness(arguments) => witness::run(arguments),
         Command::Cosign(arguments) => witness::cosign(arguments),
         Command::Erase(arguments) => erase::run(arguments),

@@ -114,7 +114,7 @@ impl SealedLog {
     }
 
     /// The proof of one record, under a head that witnesses have signed if one covers it.
-    fn prove(&self, entry: &Entry) -> Result<RecordProof, Exit> {
+    pub(super) fn prove(&self, entry: &Entry) -> Result<RecordProof, Exit> {
         let index = entry.seq.saturating_sub(1);
         let covering =
             self.witnessed.as_ref().filter(|signed| index < signed.head().size).unwrap_or(&self.head);

@@ -125,7 +125,7 @@ pub(super) fn check_proof(arguments: &CheckProofArguments) -> Result<(), Exit> {
     Ok(())
 }
 
-fn public(text: &str, kind: KeyKind) -> Result<Verifier, Exit> {
+pub(super) fn public(text: &str, kind: KeyKind) -> Result<Verifier, Exit> {
     signing::public(text, kind).map_err(|why| {
         complain(
             &placet_engine::diagnostic::inert(&why),
@@ -136,7 +136,7 @@ fn public(text: &str, kind: KeyKind) -> Result<Verifier, Exit> {
 }
 
 /// Reads a file of at most `bytes_max` bytes, and one more of a longer one, which its reader then refuses.
-fn read(path: &PathBuf, bytes_max: usize) -> Result<Vec<u8>, Exit> {
+pub(super) fn read(path: &PathBuf, bytes_max: usize) -> Result<Vec<u8>, Exit> {
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path);
     match file.and_then(|file| file.take(bytes_max as u64 + 1).read_to_end(&mut bytes)) {

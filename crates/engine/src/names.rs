@@ -81,6 +81,10 @@ name! {
     GroupName, "a group's name", "1 to 64 of a-z, 0-9, `-` and `_`, beginning with a letter", is_plain
 }
 name! {
+    /// A person who answers questions and gives orders.
+    PersonName, "a person's name", "1 to 64 of a-z, 0-9, `-` and `_`, beginning with a letter", is_plain
+}
+name! {
     /// A tool, as its server calls it.
     ToolName, "a tool's name", "1 to 128 of A-Z, a-z, 0-9, `_`, `-`, `.` and `/`",
     |text| (1..=128).contains(&text.len())

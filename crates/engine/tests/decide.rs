@@ -77,7 +77,7 @@ fn engine() -> Engine {
         ]
         .into(),
         guards: vec![delete],
-        approvers: [("oncall".parse().unwrap(), Approvers { expires: 600 * SECOND })].into(),
+        approvers: [("oncall".parse().unwrap(), Approvers { expires: 600 * SECOND, ..Approvers::default() })].into(),
         ..Rules::default()
     };
     let tools = ALL

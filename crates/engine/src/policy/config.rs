@@ -9,6 +9,7 @@
 
 mod control;
 mod pattern;
+pub mod people;
 mod policy_test;
 pub mod read;
 pub mod terms;
@@ -18,6 +19,7 @@ pub mod write;
 pub use self::{
     control::{Control, ControlError, Strength},
     pattern::{Pattern, PatternError},
+    people::{Approvers, Email, OwnCalls, Person, Right, RightError},
     policy_test::{Expected, PolicyTest, Proposed, Word},
     read::{Read, length, read},
     text::{Part, Text, TextError, TextFault},
@@ -27,7 +29,7 @@ pub use self::{
 use super::when::When;
 use crate::{
     level::{Level, LevelSet},
-    names::{AgentName, ClientName, GroupName, MatchName, ServerName, TeamName, ToolName},
+    names::{AgentName, ClientName, GroupName, MatchName, PersonName, ServerName, TeamName, ToolName},
     policy::facts::Match,
     window::Zone,
 };
@@ -37,7 +39,6 @@ use std::{
     fmt,
     hash::{Hash, Hasher},
     str::FromStr,
-    time::Duration,
 };
 
 /// All of a `placet.toml`. The empty one lets nothing happen.
@@ -56,6 +57,8 @@ pub struct Config {
     pub guards: Vec<Guard>,
     /// The settings of groups of approvers. A group without a table has those of [`Approvers::default`].
     pub approvers: BTreeMap<GroupName, Approvers>,
+    /// Who answers and gives orders, and what each may do.
+    pub people: BTreeMap<PersonName, Person>,
     /// By whose clock conditions read the hour and the day.
     pub zone: Zone,
     /// How much may be spent, in the order of the file.
@@ -400,24 +403,6 @@ pub enum GuardEffect {
     Require(Vec<Control>),
     /// The call is refused, with these words for the model; never an empty text.
     Forbid(String),
-}
-
-/// The settings of a group of approvers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Approvers {
-    /// How long a question waits for an answer: whole seconds, from 1 s to [`Approvers::EXPIRES_MAX`].
-    pub expires: Duration,
-}
-
-impl Approvers {
-    /// The longest that a question may wait: a year, after which nobody knows what was asked.
-    pub const EXPIRES_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-}
-
-impl Default for Approvers {
-    fn default() -> Self {
-        Self { expires: Duration::from_secs(60 * 60) }
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Judged, Policy, RuleProblem,
-    config::{Config, Guard, GuardEffect, GuardScope, Pattern, Scope},
+    config::{Config, Control, Guard, GuardEffect, GuardScope, Pattern, Scope, terms::Over},
 };
 use crate::{
     decision::DenyReason,
@@ -36,6 +36,7 @@ pub fn lint(config: &Config, policy: &Policy) -> Vec<RuleProblem> {
     idle_agents(config, policy, &mut found);
     closed_tools(config, policy, &mut found);
     nameless(config, &mut found);
+    unanswered(config, &mut found);
     found.sort_by_key(|problem| problem.line);
     found
 }
@@ -204,6 +205,27 @@ fn nameless(config: &Config, found: &mut Vec<RuleProblem>) {
                 "records name them by their number, which changes when a guard before them comes or goes";
             found.push(problem(first.line, message, help));
         }
+    }
+}
+
+/// Questions, where the file names nobody who could answer. Too few people are found in reading, once there are any.
+fn unanswered(config: &Config, found: &mut Vec<RuleProblem>) {
+    if !config.people.is_empty() {
+        return;
+    }
+    let guards = config.guards.iter().filter_map(|guard| match &guard.effect {
+        GuardEffect::Require(controls) => controls.first().map(|control| (guard.line, control)),
+        GuardEffect::Forbid(_) => None,
+    });
+    let budgets = config.budgets.iter().filter_map(|budget| match &budget.over {
+        Over::Ask(control) => Some((budget.line, control)),
+        Over::Deny => None,
+    });
+    if let Some((line, control)) = guards.chain(budgets).min_by_key(|(line, _)| *line) {
+        let Control::Approval { group, .. } = control;
+        let message = "the file names no people, so nobody can say yes to what it asks".to_owned();
+        let help = format!("name them, as in `[people.ana]` with `may = [\"approve:{group}\"]`");
+        found.push(problem(line, message, &help));
     }
 }
 

@@ -330,7 +330,7 @@ fn the_digest_moves_with_what_is_judged() {
 
 #[test]
 fn a_question_waits_as_long_as_its_most_impatient_group() {
-    let approvers = |seconds| Approvers { expires: Duration::from_secs(seconds) };
+    let approvers = |seconds| Approvers { expires: Duration::from_secs(seconds), ..Approvers::default() };
     let rules = Rules {
         approvers: [("fast".parse().unwrap(), approvers(60)), ("slow".parse().unwrap(), approvers(7_200))]
             .into(),

@@ -8,7 +8,11 @@ use placet_engine::{
     decision::{Denial, DenyReason},
     diagnostic::inert,
     names::{Action, AgentName},
-    policy::{Judged, Policy, config::Disclose, explain::RuleShown},
+    policy::{
+        Judged, Policy,
+        config::{Approvers, Config, Disclose},
+        explain::RuleShown,
+    },
 };
 
 use super::{Exit, PlaceArguments, complain, say};
@@ -36,6 +40,9 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     }
     if let Some(lints) = loaded.lints() {
         tell(&lints);
+    }
+    if let Some(note) = unused_rights(&loaded.config) {
+        tell(note);
     }
     // Looked up from here, where a variable of the node's may not be set: said as the mistake that it may be.
     let keys = match payloads::keys(&loaded.config) {
@@ -74,6 +81,16 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         }
     }
     Exit::Done
+}
+
+/// What is written down and not enforced must not look as if it were.
+fn unused_rights(config: &Config) -> Option<&'static str> {
+    let usual = Approvers::default();
+    let is_usual = |group: &Approvers| group.strength == usual.strength && group.own == usual.own;
+    (!config.people.is_empty() || !config.approvers.values().all(is_usual)).then_some(
+        "note: nobody can answer an approval in this version: `[people]`, and `strength` and `self` of a group, \
+         are read and checked, and nothing acts on them yet\n",
+    )
 }
 
 /// Reads the file of a command as a node would, or says everything that is wrong with it.

@@ -17,6 +17,7 @@ mod matches;
 mod nesting;
 mod node;
 mod payloads;
+mod people;
 mod policy_tests;
 mod quantities;
 mod references;
@@ -109,7 +110,8 @@ impl<'a> Reader<'a> {
         }
         let mut tables = |name| top.get(name).map(|field| self.entries(&field)).unwrap_or_default();
         let (servers, clients, agents) = (tables("servers"), tables("clients"), tables("agents"));
-        let (guards, approvers, matches) = (tables("guards"), tables("approvers"), tables("match"));
+        let (guards, matches) = (tables("guards"), tables("match"));
+        let (approvers, people) = (tables("approvers"), tables("people"));
         let mut lists = |name| top.get(name).map(|field| self.tables(&field)).unwrap_or_default();
         let (budgets, trips, tests) = (lists("budgets"), lists("trips"), lists("test"));
         if let Some(fail) = top.get("fail") {
@@ -125,6 +127,7 @@ impl<'a> Reader<'a> {
                 .iter()
                 .filter_map(|field| Some((self.name(field)?, self.approvers(field)?)))
                 .collect(),
+            people: self.people(&people, &known),
             zone: top.get("zone").and_then(|field| self.zone(&field)).unwrap_or_default(),
             budgets: Vec::new(),
             trips: self.trips(&trips, &known),
@@ -135,6 +138,9 @@ impl<'a> Reader<'a> {
             payloads: top.get("payloads").and_then(|field| self.payloads(&field)),
         };
         config.budgets = self.budgets(&budgets, &known, &config);
+        if config.people.len() == people.len() {
+            self.too_few(&config.people);
+        }
         Some(config)
     }
 

@@ -7,7 +7,7 @@
 //! Not here: editing a file that exists. Start at [`write()`].
 
 use super::{
-    Agent, Approvers, At, Client, Config, Cwd, Disclose, Guard, GuardEffect, Integers, Pattern, Scope,
+    Agent, At, Client, Config, Cwd, Disclose, Guard, GuardEffect, Integers, Pattern, Scope,
     Server, ServerRequest,
 };
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
 use std::{collections::BTreeMap, fmt::Display, time::Duration};
 
 mod matches;
+mod people;
 mod policy_tests;
 mod terms;
 
@@ -89,12 +90,7 @@ pub fn write(config: &Config, comments: &Comments) -> String {
     }
     page.section(&config.guards, &["Guards: what must also hold, by level or by tool."]);
     page.guards(&config.guards);
-    page.section(&config.approvers, &["Approvers: settings of the groups that guards ask."]);
-    for (name, Approvers { expires }) in &config.approvers {
-        page.gap();
-        page.line(format!("[approvers.{name}]"));
-        page.line(format!("expires = {}", quoted(&duration(*expires))));
-    }
+    page.people(config);
     page.matches(&config.matches);
     page.terms(config);
     page.policy_tests(&config.tests);

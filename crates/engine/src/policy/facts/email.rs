@@ -54,6 +54,11 @@ impl EmailTest {
     }
 }
 
+/// Says why a text is no address that all mailers read alike, if it is none.
+pub(in crate::policy) fn address(text: &str) -> Result<(), Unfit> {
+    domain_of(text).map(drop)
+}
+
 /// The domain of an address.
 fn domain_of(address: &str) -> Result<Domain, Unfit> {
     let Some((local, domain)) = address.split_once('@') else {

@@ -15,8 +15,21 @@ team = "desk"
 levels = ["read", "write"]
 "#;
 
+/// Somebody who can say yes, and stands below everything that has a line.
+const PEOPLE: &str = "
+[approvers.a]
+[approvers.b]
+[approvers.oncall]
+[people.ana]
+may = ['approve:a', 'approve:b', 'approve:oncall']
+";
+
 fn found(more: &str) -> Vec<String> {
-    let (config, policy) = policy(&format!("{CLEAN}{more}"));
+    found_in(&format!("{CLEAN}{more}{PEOPLE}"))
+}
+
+fn found_in(source: &str) -> Vec<String> {
+    let (config, policy) = policy(source);
     lint(&config, &policy)
         .into_iter()
         .map(|problem| format!("{} {}", problem.line, problem.message))
@@ -65,8 +78,25 @@ fn each_lint_has_its_place_and_is_said_of_nothing_else() {
 
 #[test]
 fn a_guard_for_a_team_does_not_hide_one_for_all() {
-    let hidden = "'crm/find' = [{ id = 'a', for = { team = 'desk' }, forbid = 'no' }, { id = 'b', for = { agent = 'support' }, require = 'approval:x' }]";
+    let hidden = "'crm/find' = [{ id = 'a', for = { team = 'desk' }, forbid = 'no' }, { id = 'b', for = { agent = 'support' }, require = 'approval:a' }]";
     let seen = hidden.replace("for = { agent = 'support' }, ", "");
     assert!(found(&format!("[guards]\n{hidden}")).iter().any(|line| line.contains("changes nothing")));
     assert!(!found(&format!("[guards]\n{seen}")).iter().any(|line| line.contains("changes nothing")));
+}
+
+#[test]
+fn questions_that_nobody_can_answer_are_said_once_where_the_first_is_asked() {
+    let said =
+        |line: u32| vec![format!("{line} the file names no people, so nobody can say yes to what it asks")];
+    let budget = "[[budgets]]\nname = 'b'\nfor = 'all'\nper = 'day'\ncalls = 5\nover = 'approval:b'\n";
+    for (more, want) in [
+        (String::new(), vec![]),
+        ("[guards]\nwrite = { when = 'call.dry_run', forbid = 'no' }".to_owned(), vec![]),
+        ("[guards]\nwrite = 'approval:a'\nread = 'approval:b'".to_owned(), said(11)),
+        (budget.to_owned(), said(10)),
+        (format!("{budget}[guards]\nwrite = 'approval:a'"), said(10)),
+        (format!("{budget}[people.ana]\nmay = ['approve:b']"), vec![]),
+    ] {
+        assert_eq!(found_in(&format!("{CLEAN}{more}")), want, "{more}");
+    }
 }

@@ -259,7 +259,7 @@ impl<'a> Reader<'a> {
             self.found(&field.at, finding.help(help));
             return None;
         }
-        self.control(field).map(Over::Ask)
+        self.asking(field).map(Over::Ask)
     }
 
     fn warn(&mut self, field: &Field<'a>) -> Vec<u8> {

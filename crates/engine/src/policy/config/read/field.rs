@@ -5,7 +5,7 @@
 //!
 //! Not here: which fields there are, and what they mean. Start at [`Reader`].
 
-use super::keys::Keys;
+use super::{keys::Keys, people::Asked};
 use crate::{
     diagnostic::{Finding, did_you_mean, first_of},
     policy::config::Pattern,
@@ -40,6 +40,8 @@ pub(super) struct Reader<'a> {
     errors: Listed,
     warnings: Listed,
     comparisons_left: usize,
+    /// Who is asked by what has been read so far.
+    pub(super) asked: Vec<Asked>,
     /// How many more patterns are compiled; each takes memory for as long as the file is used.
     pub(super) patterns_left: usize,
 }
@@ -169,6 +171,7 @@ impl<'a> Reader<'a> {
             errors: Listed::default(),
             warnings: Listed::default(),
             comparisons_left: COMPARISONS_MAX,
+            asked: Vec::new(),
             patterns_left: PATTERNS_MAX,
         }
     }

@@ -1,4 +1,4 @@
-//! Guards, and the groups of people that they ask.
+//! Guards: what must also hold before a tool runs.
 //!
 //! A part of a guard that cannot be read never makes the guard a different one: there is no guard then, and
 //! an error. `for` and `when` are the sharpest cases, since without them a guard is for everybody, and always.
@@ -8,7 +8,7 @@
 use super::{
     super::{
         super::when::{When, WhenError},
-        Approvers, Control, ControlError, Guard, GuardEffect, GuardScope, Scope,
+        Control, ControlError, Guard, GuardEffect, GuardScope, Scope,
     },
     field::{A_TEXT, Field, Node, Reader},
     keys,
@@ -19,7 +19,7 @@ use crate::{
     diagnostic::{Finding, inert},
     level::{Level, LevelSet},
 };
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 use toml_edit::Value;
 
 /// The longest `id` of a guard, in characters: it stands in every record of a call that the guard decided.
@@ -33,7 +33,7 @@ impl<'a> Reader<'a> {
             let scope = self.guard_scope(field, known);
             let bodies = match field.node {
                 Node::Value(Value::String(_)) => {
-                    let effect = self.control(field).map(|control| GuardEffect::Require(vec![control]));
+                    let effect = self.asking(field).map(|control| GuardEffect::Require(vec![control]));
                     let line = self.line(field.key.start);
                     guards.extend(scope.zip(effect).map(|(scope, effect)| Guard {
                         scope,
@@ -204,7 +204,7 @@ impl<'a> Reader<'a> {
             self.found(&field.at, finding.help("as in `require = \"approval:oncall\"`"));
             return None;
         }
-        let controls: Vec<Control> = elements.iter().filter_map(|element| self.control(element)).collect();
+        let controls: Vec<Control> = elements.iter().filter_map(|element| self.asking(element)).collect();
         (controls.len() == elements.len()).then_some(GuardEffect::Require(controls))
     }
 
@@ -228,12 +228,5 @@ impl<'a> Reader<'a> {
             return None;
         }
         Some(GuardEffect::Forbid(words.to_owned()))
-    }
-
-    pub(super) fn approvers(&mut self, field: &Field<'a>) -> Option<Approvers> {
-        let table = self.fields(field, &format!("approvers.{}", field.name), &keys::APPROVERS)?;
-        let Some(expires) = table.get("expires") else { return Some(Approvers::default()) };
-        let expires = self.length_of_time(&expires, Duration::from_secs(1)..=Approvers::EXPIRES_MAX)?;
-        Some(Approvers { expires })
     }
 }

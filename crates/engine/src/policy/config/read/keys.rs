@@ -17,6 +17,10 @@ const NO_EFFECT: &str = "take it out: it would have no effect";
 /// For what would refuse something.
 const UNENFORCED: &str = "take it out: what is not enforced must not look as if it were";
 
+/// A template is written out, never merged: each rule that holds has its line.
+const TEMPLATE: &str =
+    "a template is written out, so that each rule has its line: `placet init --template NAME` does that";
+
 pub(super) const TOP: Keys = Keys {
     known: &[
         "version",
@@ -28,6 +32,7 @@ pub(super) const TOP: Keys = Keys {
         "agents",
         "guards",
         "approvers",
+        "people",
         "budgets",
         "trips",
         "session",
@@ -38,12 +43,11 @@ pub(super) const TOP: Keys = Keys {
         "test",
     ],
     unbuilt: &[
-        ("people", "take it out: who may approve is not read from this file yet"),
         ("facts", UNENFORCED),
         ("invariants", UNENFORCED),
         ("require_for_apply", UNENFORCED),
-        ("template", "write agents and guards out until then"),
-        ("templates", "write agents and guards out until then"),
+        ("template", TEMPLATE),
+        ("templates", TEMPLATE),
         ("include", "keep everything in this one file until then"),
         ("secrets", "refer to a secret where it is used, as in `\"${file:/run/secrets/crm}\"`"),
         ("reload", NO_EFFECT),
@@ -89,13 +93,9 @@ pub(super) const GUARD: Keys = Keys {
 
 pub(super) const FOR: Keys = Keys { known: &["agent", "team"], unbuilt: &[] };
 
-pub(super) const APPROVERS: Keys = Keys {
-    known: &["expires"],
-    unbuilt: &[
-        ("strength", "name it in the control, as in `approval:oncall:passkey`"),
-        ("self", "take it out: it is not settled yet who may approve an own call"),
-    ],
-};
+pub(super) const APPROVERS: Keys = Keys { known: &["expires", "strength", "self"], unbuilt: &[] };
+
+pub(super) const PERSON: Keys = Keys { known: &["email", "may"], unbuilt: &[] };
 
 pub(super) const BUDGET: Keys = Keys {
     known: &[

@@ -9,7 +9,7 @@
 use super::field::{Node, has_usable_length};
 use crate::{names::ServerName, policy::config::Pattern};
 use std::collections::{BTreeMap, BTreeSet};
-use toml_edit::TableLike;
+use toml_edit::{TableLike, Value};
 
 /// The names of a file.
 pub(super) struct Known<'a> {
@@ -18,6 +18,8 @@ pub(super) struct Known<'a> {
     agents: BTreeSet<&'a str>,
     teams: BTreeSet<&'a str>,
     clients: BTreeSet<&'a str>,
+    /// The groups that have settings or are asked.
+    groups: BTreeSet<&'a str>,
     /// The full names of all tools.
     tools: Vec<String>,
     servers_unread: bool,
@@ -36,12 +38,19 @@ impl<'a> Known<'a> {
             agents: BTreeSet::new(),
             teams: BTreeSet::new(),
             clients: BTreeSet::new(),
+            groups: BTreeSet::new(),
             tools: Vec::new(),
             servers_unread: matches!(servers, Some(None)),
             agents_unread: matches!(agents, Some(None)),
             teams_unread: matches!(agents, Some(None)),
             clients_unread: matches!(clients, Some(None)),
         };
+        let approvers = section("approvers").flatten();
+        known.groups.extend(approvers.into_iter().flat_map(TableLike::iter).map(|(name, _)| name));
+        for (_, guard) in section("guards").flatten().into_iter().flat_map(TableLike::iter) {
+            known.groups.extend(asked(Node::of(guard)));
+        }
+        known.groups.extend(root.get("budgets").into_iter().flat_map(|budgets| asked(Node::of(budgets))));
         known.clients.extend(clients.flatten().into_iter().flat_map(TableLike::iter).map(|(name, _)| name));
         for (name, item) in servers.flatten().into_iter().flat_map(TableLike::iter) {
             if !has_usable_length(name) {
@@ -87,6 +96,15 @@ impl<'a> Known<'a> {
         self.clients_unread || self.clients.contains(name)
     }
 
+    /// Groups cannot be unread: what asks and cannot be read is an error of its own.
+    pub(super) fn has_group(&self, name: &str) -> bool {
+        self.groups.contains(name)
+    }
+
+    pub(super) fn groups(&self) -> impl Iterator<Item = &'a str> {
+        self.groups.iter().copied()
+    }
+
     pub(super) fn servers(&self) -> impl Iterator<Item = &'a str> {
         self.servers.keys().copied()
     }
@@ -122,4 +140,25 @@ impl<'a> Known<'a> {
                 None => pattern.literal_server().is_none_or(|named| named == *server),
             })
     }
+}
+
+/// The groups of the approvals that stand in a guard, or in the budgets: in it, or in the keys that ask.
+fn asked(node: Node<'_>) -> Vec<&str> {
+    match node {
+        Node::Value(Value::String(text)) => group_of(text.value()).into_iter().collect(),
+        Node::Value(Value::Array(array)) => {
+            array.iter().flat_map(|element| asked(Node::Value(element))).collect()
+        }
+        Node::Tables(tables) => tables.iter().flat_map(|table| asked(Node::Table(table))).collect(),
+        Node::Table(_) | Node::Value(Value::InlineTable(_)) => {
+            let asking = ["require", "over"].map(|key| node.as_table().and_then(|table| table.get(key)));
+            asking.into_iter().flatten().flat_map(|item| asked(Node::of(item))).collect()
+        }
+        Node::Value(Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_))
+        | Node::Nothing => Vec::new(),
+    }
+}
+
+fn group_of(control: &str) -> Option<&str> {
+    control.strip_prefix("approval:")?.split(':').next()
 }

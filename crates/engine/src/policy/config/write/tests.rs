@@ -1,6 +1,7 @@
 //! Writing a file: what is written reads back as the same model.
 
 mod matches;
+mod people;
 mod policy_tests;
 mod terms;
 
@@ -13,7 +14,7 @@ use crate::window::Window;
 use crate::window::Zone;
 use crate::{
     level::Level,
-    names::{AgentName, ClientName, GroupName, TeamName},
+    names::{AgentName, ClientName, TeamName},
 };
 use proptest::{collection, option, prelude::*, sample};
 use std::collections::BTreeSet;
@@ -68,6 +69,13 @@ execute = { for = { agent = "support" }, require = "approval:oncall" }
 expires = "90m"
 [approvers.risk]
 expires = "48h"
+strength = "terminal"
+self = "allow"
+[people.ana]
+email = "ana@corp.example"
+may = ["erase", "approve:risk", "view", "approve:oncall"]
+[people.bo]
+may = ["approve:risk"]
 [match.internal_mail]
 path = "args.to[*]"
 all = { email = { domains = ["corp.example"] } }
@@ -201,6 +209,17 @@ expires = "90m"
 
 [approvers.risk]
 expires = "2d"
+strength = "terminal"
+self = "allow"
+
+# People: who answers and gives orders, and what each may do.
+
+[people.ana]
+email = "ana@corp.example"
+may = ["view", "approve:oncall", "approve:risk", "erase"]
+
+[people.bo]
+may = ["approve:risk"]
 
 # Matches: facts about arguments. What cannot be judged is refused.
 
@@ -402,11 +421,10 @@ fn config() -> impl Strategy<Value = Config> {
         any::<bool>(),
         effect(),
     );
-    let approvers = collection::btree_map("[a-z]{1,5}", 1..=Approvers::EXPIRES_MAX.as_secs(), 0..3);
     let budgets = collection::vec((any::<sample::Index>(), 0u8..13, budget()), 0..5);
     let trips = collection::vec((option::of(any::<sample::Index>()), trip()), 0..3);
     let counted = (budgets, trips, session(), durability(), payloads());
-    let guarded = (collection::vec(guard, 0..6), approvers);
+    let guarded = (collection::vec(guard, 0..6), people::approvers(), people::drafts());
     let parts = (
         servers,
         agents,
@@ -417,7 +435,8 @@ fn config() -> impl Strategy<Value = Config> {
         (option::of(filled()), matches::matches(), policy_tests::policy_tests()),
     );
     parts.prop_map(
-        |(servers, agents, patterns, clients, (guards, approvers), counted, (state, matches, tests))| {
+        |(servers, agents, patterns, clients, guarded, counted, (state, matches, tests))| {
+            let (guards, approvers, drafts) = guarded;
             let servers: BTreeMap<ServerName, Server> =
                 servers.into_iter().map(|(server, it)| (name(&server), it)).collect();
             let tools: Vec<(String, String)> = servers
@@ -495,12 +514,6 @@ fn config() -> impl Strategy<Value = Config> {
             );
             let mut guards: Vec<Guard> = guards.collect();
             guards.sort_by_key(|guard| guard.scope.clone());
-            let approvers = approvers
-                .into_iter()
-                .map(|(group, seconds)| {
-                    (name::<GroupName>(&group), Approvers { expires: Duration::from_secs(seconds) })
-                })
-                .collect();
             let (budgets, trips, session, durability, payloads) = counted;
             let mut called = BTreeSet::new();
             let budgets = budgets.into_iter().filter_map(|(at, kind, mut budget)| {
@@ -518,7 +531,8 @@ fn config() -> impl Strategy<Value = Config> {
                     budget.per == Window::Session && clients.values().any(|client| client.sessions);
                 (!is_evaded && called.insert(budget.name.clone())).then_some(budget)
             });
-            let budgets = budgets.collect();
+            let budgets: Vec<_> = budgets.collect();
+            let people = people::answering(drafts, &guards, &budgets, &approvers);
             let mut called = BTreeSet::new();
             let trips = trips.into_iter().filter(|(_, trip)| called.insert(trip.name.clone()));
             let trips =
@@ -538,6 +552,7 @@ fn config() -> impl Strategy<Value = Config> {
                 agents,
                 guards,
                 approvers,
+                people,
                 budgets,
                 trips,
                 session,

@@ -9,6 +9,7 @@
 //! to. A tool that no arguments could open is refused before its arguments are looked at, so that complaints
 //! about them tell nothing of it; nobody is asked about what policy would refuse or money cannot cover.
 
+mod asking;
 mod counting;
 mod judging;
 mod people;
@@ -22,7 +23,7 @@ pub use people::{
 pub use settle::{Outcome, not_sent, recover, resolve};
 
 use crate::{
-    approval::{Approval, ApprovalRequest},
+    approval::Approval,
     budget::Hold,
     call::{Call, CallId, DigestKey, DryRun, Mode, Proposal},
     decision::{Allowed, Decision, Denial, DenyReason, Plan, Replay, Stopped},
@@ -116,6 +117,8 @@ impl Engine {
             terms: self.policy.session_terms(),
             session: Some(SessionKey::of(call)),
             question: Some(call.digest),
+            approval: None,
+            questions: false,
             key: claim.map(|claim| claim.key),
             running: joins(call, about.level).then_some(call.digest),
             accounts: counted.iter().map(Counted::need).collect(),
@@ -173,9 +176,11 @@ impl Engine {
             Ok(approved) => match call.mode {
                 Mode::DryRun(DryRun::Decide | DryRun::Validate) => self.plan(call, known, now, approved),
                 Mode::Live | Mode::DryRun(DryRun::Tool) if !approved.controls.is_empty() => {
-                    self.ask(call, known, now, about, approved)
+                    self.as_people_say(call, known, now, about, approved)
                 }
-                Mode::Live | Mode::DryRun(DryRun::Tool) => self.allow(call, known, now, about, approved),
+                Mode::Live | Mode::DryRun(DryRun::Tool) => {
+                    self.allow(call, known, now, about, approved, None)
+                }
             },
         }
     }
@@ -276,9 +281,17 @@ impl Engine {
         now: Now,
         about: Coordinates,
         approved: Approved<'_>,
+        yes: Option<&Approval>,
     ) -> Verdict {
         let Approved { level, terms, policies, controls: _, observed, claim, holds, require: fits, warnings } =
             approved;
+        let mut used = None;
+        if let Some(yes) = yes {
+            let Some(after) = yes.used(call.id) else {
+                return self.refuse(call, known, now, Denial::because(DenyReason::Bug));
+            };
+            used = Some((yes.seen(), after));
+        }
         let generations = known.remembered.generations;
         let mut step = self.step(call, known, now, Some(level), Status::Allowed);
         step.labels = terms.labels.iter().cloned().collect();
@@ -295,8 +308,11 @@ impl Engine {
                 .with("key", format!("hmac-sha256:{}", claim.key))
                 .with("key_kind", claim.kind.as_str());
         }
+        if let Some((_, yes)) = &used {
+            record = record.with("approval", yes.id.to_string()).with("votes", asking::votes(&yes.votes));
+        }
         let joined = claim.is_none() && joins(call, Some(level));
-        let free = holds.is_empty() && claim.is_none();
+        let free = holds.is_empty() && claim.is_none() && used.is_none();
         let intent = Intent {
             call: call.id,
             agent: call.agent.clone(),
@@ -312,16 +328,21 @@ impl Engine {
             joined,
             holds,
             claim,
+            approval: used.as_ref().map(|(_, yes)| yes.id),
         };
         let mut require = vec![Precondition::NoStop(about.clone()), Precondition::Generations(generations)];
         require.extend(fits);
+        if let Some((seen, _)) = &used {
+            require.push(Precondition::Question(call.digest, Some(*seen)));
+        }
         let durability = self.policy.durability();
         let before = durability.before(level, free);
         let flush = before.unwrap_or(durability.write);
         let mut records = vec![record];
         records.extend(warnings);
-        let changes =
-            Changes { require, step: Some(step), intent: Some(intent), flush, records, ..Changes::default() };
+        let question = used.map(|(_, after)| after);
+        let (step, intent) = (Some(step), Some(intent));
+        let changes = Changes { require, step, intent, question, flush, records, ..Changes::default() };
         let bounds = Bounds { result_bytes: terms.result_max, deadline: terms.deadline };
         // How carefully it must be remembered, not whether it may run: that was Cedar's to say.
         let allowed = match before {
@@ -329,63 +350,6 @@ impl Engine {
             Some(_) => Allowed::Effect(Grant::new(Arc::clone(call), now, generations, about, bounds)),
         };
         Verdict { decision: Decision::Allow(allowed), changes }
-    }
-
-    fn ask(
-        &self,
-        call: &Arc<Call>,
-        known: &Known,
-        now: Now,
-        about: Coordinates,
-        approved: Approved<'_>,
-    ) -> Verdict {
-        let Approved { level, policies, controls, .. } = approved;
-        let step = self.step(call, known, now, Some(level), Status::Asked);
-        let waits = self.policy.patience(&controls);
-        let mut changes = Changes { step: Some(step.clone()), ..Changes::default() };
-        if let Some(found) =
-            known.remembered.question.as_ref().filter(|question| question.is_pending(now.wall))
-        {
-            let waits = found.expires_at.since(now.wall);
-            let decision = Decision::Ask(ApprovalRequest { approval: found.clone(), waits });
-            changes.records.push(
-                Record::of(Kind::Ask, now.wall, call, Some(level))
-                    .with("session", step.id.to_string())
-                    .with("joins", found.id.to_string()),
-            );
-            return Verdict { decision, changes };
-        }
-        if let Some(lapsed) = &known.remembered.question {
-            changes.records.push(Record::new(
-                Kind::Expired,
-                now.wall,
-                [("approval", Json::from(lapsed.id.to_string()))],
-            ));
-        }
-        let approval = Approval {
-            id: call.id,
-            digest: call.digest,
-            agent: call.agent.clone(),
-            action: call.action.clone(),
-            controls,
-            asked_at: now.wall,
-            expires_at: now.wall.plus(waits),
-        };
-        // A question about what a stop or a new policy has overtaken would be put to people for nothing.
-        changes.require = vec![
-            Precondition::NoStop(about),
-            Precondition::Generations(known.remembered.generations),
-            Precondition::NoQuestion(call.digest, now.wall),
-        ];
-        let asked: Vec<_> = approval.controls.iter().map(|c| Json::from(c.to_string())).collect();
-        let record = Record::of(Kind::Ask, now.wall, call, Some(level))
-            .with("session", step.id.to_string())
-            .with("decision", "ask")
-            .with("controls", asked)
-            .with("expires_at", approval.expires_at.to_string());
-        changes.records.push(self.founded(record, known, &policies));
-        changes.question = Some(approval.clone());
-        Verdict { decision: Decision::Ask(ApprovalRequest { approval, waits }), changes }
     }
 
     fn plan(&self, call: &Arc<Call>, known: &Known, now: Now, approved: Approved<'_>) -> Verdict {
@@ -476,6 +440,9 @@ impl Engine {
             | DenyReason::OutcomeUnknown(_)
             | DenyReason::DryRunUnsupported
             | DenyReason::Busy
+            | DenyReason::TooManyAsked
+            | DenyReason::ApprovalDenied(_)
+            | DenyReason::ApprovalExpired
             | DenyReason::StoreUnavailable
             | DenyReason::UpstreamUnavailable(_)
             | DenyReason::Bug => record,

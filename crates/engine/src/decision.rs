@@ -127,6 +127,12 @@ pub enum DenyReason {
     DryRunUnsupported,
     /// The world moved under each attempt to decide, or too much is in flight.
     Busy,
+    /// So many calls of the same client wait for people that nobody would look at one more.
+    TooManyAsked,
+    /// A person has said no; in which words.
+    ApprovalDenied(Box<str>),
+    /// People were asked, and nobody answered in time.
+    ApprovalExpired,
     /// It cannot be remembered, so it is not done.
     StoreUnavailable,
     /// The tool's server cannot be reached, and nothing was sent to it.
@@ -208,6 +214,10 @@ pub enum Code {
     UpstreamUnavailable,
     /// A person must say yes first.
     ApprovalPending,
+    /// See [`DenyReason::ApprovalDenied`].
+    ApprovalDenied,
+    /// See [`DenyReason::ApprovalExpired`].
+    ApprovalExpired,
     /// The call went out and no definite answer came back. Not a refusal: it may have happened.
     OutcomeUnknown,
     /// See [`DenyReason::Bug`].
@@ -251,7 +261,9 @@ impl DenyReason {
             DenyReason::AlreadyDone => Code::AlreadyDone,
             DenyReason::OutcomeUnknown(_) => Code::OutcomeUnknown,
             DenyReason::DryRunUnsupported => Code::DryRunUnsupported,
-            DenyReason::Busy => Code::Busy,
+            DenyReason::Busy | DenyReason::TooManyAsked => Code::Busy,
+            DenyReason::ApprovalDenied(_) => Code::ApprovalDenied,
+            DenyReason::ApprovalExpired => Code::ApprovalExpired,
             DenyReason::StoreUnavailable => Code::StoreUnavailable,
             DenyReason::UpstreamUnavailable(_) => Code::UpstreamUnavailable,
             DenyReason::Bug => Code::Bug,
@@ -261,7 +273,7 @@ impl DenyReason {
 
 impl Code {
     /// Every code, for the pages that explain them.
-    pub const ALL: [Code; 25] = [
+    pub const ALL: [Code; 27] = [
         Code::NotGranted,
         Code::Denied,
         Code::UnknownTool,
@@ -285,6 +297,8 @@ impl Code {
         Code::StoreUnavailable,
         Code::UpstreamUnavailable,
         Code::ApprovalPending,
+        Code::ApprovalDenied,
+        Code::ApprovalExpired,
         Code::OutcomeUnknown,
         Code::Bug,
     ];
@@ -315,6 +329,8 @@ impl Code {
             Code::StoreUnavailable => "store_unavailable",
             Code::UpstreamUnavailable => "upstream_unavailable",
             Code::ApprovalPending => "approval_pending",
+            Code::ApprovalDenied => "approval_denied",
+            Code::ApprovalExpired => "approval_expired",
             Code::OutcomeUnknown => "outcome_unknown",
             Code::Bug => "bug",
         }
@@ -330,6 +346,7 @@ impl Code {
             | Code::DryRunUnsupported
             | Code::AlreadyDone
             | Code::OutcomeUnknown
+            | Code::ApprovalDenied
             | Code::Bug => Retry::Never,
             Code::BadArguments
             | Code::TooLarge
@@ -344,6 +361,7 @@ impl Code {
             | Code::Stopped
             | Code::BudgetSpent
             | Code::Busy
+            | Code::ApprovalExpired
             | Code::StoreUnavailable
             | Code::UpstreamUnavailable => Retry::Later,
             Code::ApprovalPending | Code::InProgress => Retry::Same,

@@ -38,6 +38,16 @@ pub const LOOP_EFFECTS: u32 = 5;
 /// The largest result, in bytes, that is kept to be handed out again under its key.
 pub const KEPT_BYTES: usize = 64 << 10;
 
+/// How long a yes of people waits for the call that they have agreed to.
+pub const YES_LASTS: Duration = Duration::from_secs(10 * 60);
+
+/// Questions of one client that may wait for people at once. More than that is a flood, under which a person looks at
+/// none of them.
+pub const WAITING_QUESTIONS: usize = 64;
+
+/// How long a call waits for people before its agent is told that it waits.
+pub const ASK_PATIENCE: Duration = Duration::from_secs(25);
+
 /// How long a call waits for the same one that is under way, before it is told that it is.
 pub const JOIN_PATIENCE: Duration = Duration::from_secs(25);
 

@@ -29,6 +29,8 @@ pub enum Kind {
     Ask,
     /// A dry run was answered without reaching a tool.
     Plan,
+    /// A person answered a question.
+    Answer,
     /// A question lapsed without an answer.
     Expired,
     /// A person stopped a scope.
@@ -65,12 +67,13 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 21] = [
+    pub const ALL: [Kind; 22] = [
         Kind::Intent,
         Kind::Outcome,
         Kind::Refusal,
         Kind::Ask,
         Kind::Plan,
+        Kind::Answer,
         Kind::Expired,
         Kind::Stop,
         Kind::Resume,
@@ -97,6 +100,7 @@ impl Kind {
             Kind::Refusal => "refusal",
             Kind::Ask => "ask",
             Kind::Plan => "plan",
+            Kind::Answer => "answer",
             Kind::Expired => "expired",
             Kind::Stop => "stop",
             Kind::Resume => "resume",

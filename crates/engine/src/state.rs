@@ -9,7 +9,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use crate::{
-    approval::Approval,
+    approval::{Approval, Seen},
     budget::{Account, AccountNeed, Balance, Charge, Hold},
     call::{CallId, Digest},
     cost::Amount,
@@ -38,6 +38,10 @@ pub struct Needs {
     pub session: Option<SessionKey>,
     /// A question that may already wait for this very call.
     pub question: Option<Digest>,
+    /// The question of this name, in the place of it.
+    pub approval: Option<CallId>,
+    /// Whether the answer lists all questions that still matter.
+    pub questions: bool,
     /// A key that may be claimed already.
     pub key: Option<Digest>,
     /// The same call, which may be under way.
@@ -63,6 +67,10 @@ pub struct Remembered {
     pub session: Option<Session>,
     /// The last question raised for this very call; it may have lapsed.
     pub question: Option<Approval>,
+    /// How many questions of the call's client wait for people.
+    pub waiting: usize,
+    /// All questions that still matter, if they were asked for, the oldest first.
+    pub questions: Vec<Approval>,
     /// Who has claimed the key; it may have lapsed.
     pub key: Option<Claimed>,
     /// How many finished keys the store had put away when it looked: see [`Precondition::KeyFree`].
@@ -111,8 +119,8 @@ pub enum Precondition {
         /// How long sessions last.
         terms: SessionTerms,
     },
-    /// No question waits for this digest at this time.
-    NoQuestion(Digest, Timestamp),
+    /// The last question about this call is the one that was seen, and has come as far; none if there was none.
+    Question(Digest, Option<Seen>),
     /// The intent is in this state.
     Is(CallId, Open),
     /// The key can be claimed at this time.
@@ -146,7 +154,7 @@ impl fmt::Display for Precondition {
             Precondition::NoStop(_) => "no stop covers the call",
             Precondition::Generations(_) => "stop, policy and catalogue are as they were when it was decided",
             Precondition::Labels { .. } => "the session has seen what it had when it was decided",
-            Precondition::NoQuestion(..) => "no question waits for the same call",
+            Precondition::Question(..) => "the question about the call is as it was when it was decided",
             Precondition::Is(_, Open::Running) => "the call has no outcome yet",
             Precondition::Is(_, Open::Unknown) => "the call's outcome is unknown",
             Precondition::KeyFree { .. } => "nobody has claimed the key",
@@ -188,6 +196,8 @@ pub struct Intent {
     pub holds: Vec<Hold>,
     /// The key that it takes.
     pub claim: Option<Claim>,
+    /// The yes of people that it uses up.
+    pub approval: Option<CallId>,
 }
 
 impl Intent {
@@ -270,6 +280,8 @@ pub struct Settled {
     pub key: Option<(Digest, Fate)>,
     /// What its session heard.
     pub heard: Option<(SessionKey, Heard)>,
+    /// The yes of people that comes back, since nothing was sent.
+    pub returned: Option<CallId>,
 }
 
 /// What becomes of a claimed key.
@@ -331,7 +343,7 @@ pub struct Changes {
     pub intent: Option<Intent>,
     /// How an intent ended.
     pub settled: Option<Settled>,
-    /// A question raised.
+    /// A question raised, or as it is from now on.
     pub question: Option<Approval>,
     /// A stop or its end.
     pub stop: Option<StopChange>,
@@ -374,7 +386,7 @@ impl Changes {
                 Precondition::Fits { account, .. } => moved(&mut account.session),
                 Precondition::Generations(_)
                 | Precondition::Labels { .. }
-                | Precondition::NoQuestion(..)
+                | Precondition::Question(..)
                 | Precondition::Is(..)
                 | Precondition::KeyFree { .. }
                 | Precondition::NotRunning(_) => {}

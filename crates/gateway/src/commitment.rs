@@ -100,7 +100,7 @@ fn is_of(record: &Record, intent: &Intent) -> bool {
 /// # let call = CallId::from_random([1; 12]);
 /// # let kept = Intent { call, agent: "bot".parse()?, client: "desk".parse()?, run: None, action: "crm/read".parse()?,
 /// #     level: Level::Read, session: SessionId(call), at: Timestamp(0), arguments: r#"{"id":"42"}"#.to_owned(),
-/// #     salt: Some([7; 16]), digest: Digest([0; 32]), joined: false, holds: Vec::new(), claim: None };
+/// #     salt: Some([7; 16]), digest: Digest([0; 32]), joined: false, holds: Vec::new(), claim: None, approval: None };
 /// # use placet_ledger::commit::{Field, commit};
 /// let whole = Field { pointer: String::new(), value: r#"{"id":"42"}"# };
 /// let hash = commit(&[7; 16], &[whole, Field { pointer: "/id".to_owned(), value: "\"42\"" }]);
@@ -156,6 +156,7 @@ mod tests {
             joined: false,
             holds: Vec::new(),
             claim: None,
+            approval: None,
         };
         let mut record = Record::new(Kind::Intent, Timestamp(0), []);
         record.call = Some(call);

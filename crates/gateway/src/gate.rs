@@ -4,9 +4,10 @@
 //! The gate itself decides nothing: it loads what the engine needs, asks, has the answer remembered, and only
 //! then lets an upstream run the call, by a permit that is made here and nowhere else.
 //!
-//! What people do (stop, resume, clear up) is in `people`; calls that are out, in `flights`; the same call twice, in
+//! What people do (stop, resume, clear up) is in `people`, how they are asked and waited for in `asking`; calls that are out, in `flights`; the same call twice, in
 //! `same`. Not here: wires, names on the wire, what a refusal looks like.
 
+mod asking;
 mod flights;
 mod pause;
 mod people;
@@ -15,6 +16,8 @@ mod same;
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+pub use asking::AnswerError;
+use asking::Doors;
 pub use flights::{AfterStop, Leash, Out};
 use flights::{Airborne, Flights, Landing};
 use parking_lot::Mutex;
@@ -41,6 +44,7 @@ use placet_engine::{
 use placet_ledger::commit::Salt;
 use placet_store::{Store, StoreError};
 use same::again;
+use tokio::time::Instant;
 
 use crate::{
     clock::Clock,
@@ -66,6 +70,9 @@ pub struct Gate<S> {
     flights: Arc<Flights>,
     /// How long a call waits for the same one.
     patience: Duration,
+    /// Where calls wait for people, and how long.
+    doors: Doors,
+    asks: Duration,
     /// Stops and resumes, one at a time.
     switch: tokio::sync::Mutex<()>,
     /// Whether policy is only watched at the moment.
@@ -162,6 +169,8 @@ impl<S: Store> Gate<S> {
             clock,
             flights: Arc::default(),
             patience: limits::JOIN_PATIENCE,
+            doors: Doors::default(),
+            asks: limits::ASK_PATIENCE,
             switch: tokio::sync::Mutex::default(),
             paused: Mutex::default(),
             mending: Mutex::default(),
@@ -174,6 +183,12 @@ impl<S: Store> Gate<S> {
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// The same, where a call waits so long for people before its agent is told that it waits.
+    #[must_use]
+    pub fn with_asking(self, asks: Duration) -> Self {
+        Self { asks, ..self }
     }
 
     /// The engine of this moment.
@@ -230,11 +245,19 @@ impl<S: Store> Gate<S> {
         upstream: &U,
     ) -> Answer<U::Output> {
         let (mut looked_up, mut waited) = (false, false);
+        let mut asked_until = None;
         // Whoever waited, or looked something up, has the usual number of tries after that.
         let mut tries = limits::DECIDE_ATTEMPTS;
         while tries > 0 {
             tries -= 1;
             match self.turn(call, salt, offer, upstream).await {
+                Turn::Answer(Answer::Waiting(request)) => {
+                    let until = *asked_until.get_or_insert_with(|| Instant::now() + self.asks);
+                    if !self.wait_for_people(&request, until).await {
+                        return Answer::Waiting(request);
+                    }
+                    tries = limits::DECIDE_ATTEMPTS;
+                }
                 Turn::Answer(answer) => return answer,
                 Turn::Again => {}
                 Turn::Wait(_) if waited => {
@@ -293,6 +316,10 @@ impl<S: Store> Gate<S> {
             Decision::Join(other) => return Turn::Wait(other),
             Decision::Deny(Denial { reason: DenyReason::OutcomeUnknown(other), .. }) if other != call.id => {
                 return Turn::Unclear(other);
+            }
+            // Nobody answered in time, and this call is the one that is told.
+            Decision::Deny(denial) if changes.question.is_some() => {
+                self.keep::<Durable, _>(changes, Answer::Refused(denial)).await
             }
             // A refusal stands whether or not its record could be queued.
             Decision::Deny(denial) => {

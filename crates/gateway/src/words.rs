@@ -109,6 +109,18 @@ pub fn told(denial: &Denial, action: &str, disclose: Disclose) -> Told {
         reason @ DenyReason::Busy => {
             (reason.code(), "too much is going on to decide this safely now".to_owned())
         }
+        reason @ DenyReason::TooManyAsked => {
+            (reason.code(), "too many calls wait for a person's approval already".to_owned())
+        }
+        reason @ DenyReason::ApprovalDenied(note) if note.is_empty() => {
+            (reason.code(), format!("a person was asked about this call of `{action}`, and said no"))
+        }
+        reason @ DenyReason::ApprovalDenied(note) => {
+            (reason.code(), format!("a person was asked about this call of `{action}`, and said no: {note}"))
+        }
+        reason @ DenyReason::ApprovalExpired => {
+            (reason.code(), format!("a person was asked about this call of `{action}`, and nobody answered"))
+        }
         reason @ DenyReason::StoreUnavailable => {
             (reason.code(), "this call cannot be recorded now, so it is not made".to_owned())
         }
@@ -188,6 +200,8 @@ fn in_short(code: Code, action: &str) -> String {
         | Code::StoreUnavailable
         | Code::UpstreamUnavailable
         | Code::ApprovalPending
+        | Code::ApprovalDenied
+        | Code::ApprovalExpired
         | Code::OutcomeUnknown
         | Code::Bug => format!("`{action}` was refused"),
     }
@@ -216,6 +230,8 @@ fn next(code: Code) -> &'static str {
         Code::Busy | Code::StoreUnavailable | Code::UpstreamUnavailable => {
             "try again later, or go on without it"
         }
+        Code::ApprovalDenied => "do not propose it again; find another way, or ask the user",
+        Code::ApprovalExpired => "go on with other work; the same call again asks anew",
         Code::ApprovalPending => "go on with other work, and make the same call again later",
         Code::OutcomeUnknown => "do not repeat it blindly: read the current state first, or ask the user",
         Code::Bug => "tell the user",

@@ -195,6 +195,7 @@ fn intent(number: u8, recorded: Option<&str>, kept: &str) -> [Changes; 2] {
         joined: false,
         holds: Vec::new(),
         claim: None,
+        approval: None,
     };
     let mut record = Record::new(Kind::Intent, now().wall, []);
     record.call = Some(intent.call);
@@ -205,7 +206,7 @@ fn intent(number: u8, recorded: Option<&str>, kept: &str) -> [Changes; 2] {
     let intent = changes.intent.as_mut().unwrap();
     intent.arguments = kept.to_owned();
     let settled =
-        Settled { call: intent.call, ending: Ending::Succeeded, charges: Vec::new(), key: None, heard: None };
+        Settled { call: intent.call, ending: Ending::Succeeded, charges: Vec::new(), key: None, heard: None, returned: None };
     [changes, Changes { settled: Some(settled), ..Changes::default() }]
 }
 

@@ -12,6 +12,8 @@
     reason = "a test that cannot go on should say so and end"
 )]
 
+#[path = "processes/approvals.rs"]
+mod approvals;
 #[path = "processes/erase.rs"]
 mod erase;
 #[path = "processes/kill_state.rs"]
@@ -47,7 +49,7 @@ use placet_testkit::{
 };
 use sha2::{Digest as _, Sha256};
 
-const TESTS: [(&str, fn()); 19] = [
+const TESTS: [(&str, fn()); 20] = [
     ("kill_9_leaves_each_write_with_its_intent_and_each_intent_with_an_outcome", kill_inline),
     ("kill_9_of_the_node_under_four_clients_loses_and_repeats_nothing", kill_node),
     ("kill_9_over_budgets_keys_and_stops_forgets_nothing_and_spends_nothing_twice", kill_state::kill_state),
@@ -59,6 +61,7 @@ const TESTS: [(&str, fn()); 19] = [
     ("a_state_path_that_is_too_long_for_a_socket_is_refused", long_path),
     ("a_client_without_the_right_secret_is_not_let_in", wrong_secret),
     ("a_server_that_dies_in_the_middle_of_a_call_makes_a_write_unknown", server_dies),
+    ("a_persons_yes_runs_exactly_the_call_that_was_shown_once", approvals::approvals),
     ("values_are_erased_and_proofs_stay", erase::erase),
     ("values_are_encrypted_under_a_key_and_no_node_starts_without_it", payloads::payloads),
     ("the_scenario_prints_byte_for_byte", scenario),

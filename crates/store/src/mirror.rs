@@ -8,6 +8,7 @@
 
 mod accounts;
 mod keys;
+mod questions;
 mod round;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -26,6 +27,7 @@ use placet_engine::{
     time::Timestamp,
 };
 
+use questions::Questions;
 use round::Round;
 
 /// Sessions and questions beyond this many are looked through, bit by bit, for those that nobody needs any more.
@@ -40,8 +42,7 @@ pub(crate) struct Mirror {
     /// The identifiers of the sessions that are kept, and of those that people ended. What belongs to another session
     /// is needed no more.
     kept: HashSet<SessionId>,
-    questions: HashMap<Digest, Approval>,
-    questions_round: Round<Digest>,
+    questions: Questions,
     /// Intents without a final outcome.
     pub(crate) open: HashMap<CallId, OpenCall>,
     /// Calls under way for which the same call waits.
@@ -113,7 +114,13 @@ impl Mirror {
             narrowed,
             generations: self.generations,
             session: session.cloned(),
-            question: needs.question.as_ref().and_then(|digest| self.questions.get(digest)).cloned(),
+            question: match (&needs.approval, &needs.question) {
+                (Some(id), _) => self.questions.called(*id).cloned(),
+                (None, Some(digest)) => self.questions.get(digest).cloned(),
+                (None, None) => None,
+            },
+            waiting: needs.session.as_ref().map_or(0, |key| self.questions.waiting(&key.client, needs.now)),
+            questions: if needs.questions { self.questions.live(needs.now) } else { Vec::new() },
             key: needs.key.as_ref().and_then(|key| self.keys.get(key)).cloned(),
             keys_put_away: self.keys.put_away(),
             restored_at: self.restored_at,
@@ -167,8 +174,8 @@ impl Mirror {
                 let session = session.filter(|session| !session.is_forgotten(*now, terms));
                 session.map_or(labels.is_empty(), |session| session.labels == *labels)
             }
-            Precondition::NoQuestion(digest, now) => {
-                !self.questions.get(digest).is_some_and(|question| question.is_pending(*now))
+            Precondition::Question(digest, seen) => {
+                self.questions.get(digest).map(Approval::seen) == *seen
             }
             Precondition::Is(call, state) => self.open.get(call).is_some_and(|open| open.state == *state),
             Precondition::KeyFree { key, now, put_away } => self.keys.is_free(key, *now, *put_away),
@@ -192,7 +199,7 @@ impl Mirror {
             self.settle(settled);
         }
         if let Some(question) = &changes.question {
-            self.ask(question.clone());
+            self.questions.put(question.clone());
         }
         match &changes.stop {
             Some(StopChange::Begin(stop)) => {
@@ -232,21 +239,9 @@ impl Mirror {
         self.commits
     }
 
-    /// A question, as it is raised or as it is found on disk.
+    /// A question as it is found on disk.
     pub(crate) fn ask(&mut self, question: Approval) {
-        let now = question.asked_at;
-        let questions = &mut self.questions;
-        self.questions_round.turn(SWEEP_ABOVE, |digest| {
-            let is_pending = questions.get(digest).is_some_and(|kept| kept.is_pending(now));
-            if !is_pending {
-                questions.remove(digest);
-            }
-            is_pending
-        });
-        let digest = question.digest;
-        if self.questions.insert(digest, question).is_none() {
-            self.questions_round.add(digest);
-        }
+        self.questions.put(question);
     }
 
     /// A session that begins, or as it is found on disk; the one before it under its key is no more.
@@ -293,6 +288,9 @@ impl Mirror {
         }
         for charge in &settled.charges {
             self.accounts.charge(charge);
+        }
+        if let Some(approval) = settled.returned {
+            self.questions.give_back(approval, settled.call);
         }
         if let Some((key, fate)) = &settled.key {
             self.keys.settle(key, fate, self.commits);

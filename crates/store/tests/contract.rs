@@ -13,10 +13,11 @@ use std::{fmt, path::Path, sync::Arc};
 
 use changes::{
     account, account_of, asking_for, asking_for_key, asking_for_question, asking_for_session, at, balance,
-    claiming, coordinates, ended, ended_from, entry, go_on, halt, halt_all, heard, holding, holding_in, id,
-    intent, key, no_stop, note, once_key, question, settled, step,
+    claiming, coordinates, ended, ended_from, entry, further, go_on, halt, halt_all, heard, holding,
+    holding_in, id, intent, key, no_stop, note, once_key, question, question_after, settled, step,
 };
 use placet_engine::{
+    approval::{Approval, State},
     budget::{Account, Balance},
     call::Digest,
     cost::Amount,
@@ -134,7 +135,10 @@ contract! {
     nothing_is_kept_if_a_generation_moved
     one_broken_precondition_is_enough
     a_question_is_found_by_what_it_is_about
-    no_question_is_raised_while_one_waits
+    no_question_is_raised_by_whoever_has_not_seen_the_last
+    of_two_answers_at_once_one_is_told
+    a_yes_is_used_up_once_and_comes_back_if_nothing_was_sent
+    the_questions_of_a_client_that_wait_are_counted
     an_intent_is_open_until_its_final_outcome
     what_was_not_sent_may_be_allowed_again
     a_session_counts_its_steps_and_keeps_its_history
@@ -250,15 +254,89 @@ async fn a_question_is_found_by_what_it_is_about<S: Recorded>(under: Under<S>) {
     assert_eq!(under.load(&Needs::default()).await.question, None);
 }
 
-async fn no_question_is_raised_while_one_waits<S: Recorded>(under: Under<S>) {
+async fn no_question_is_raised_by_whoever_has_not_seen_the_last<S: Recorded>(under: Under<S>) {
     under.keep(question(1, 1, 0)).await;
-    for seconds in [0, 59] {
+    for seconds in [0, 60] {
         let again = question(2, 1, seconds);
         under.refuses(again.require[0].clone(), again).await;
     }
     under.keep(question(3, 2, 0)).await;
-    under.keep(question(4, 1, 60)).await;
+    let first = question(1, 1, 0).question.unwrap();
+    under.keep(question_after(Some(&first), 4, 1, 60)).await;
+    let called = |n| Needs { approval: Some(id(n)), ..Needs::default() };
     assert_eq!(under.load(&asking_for_question(1)).await.question.unwrap().id, id(4), "the latest counts");
+    assert_eq!(under.load(&called(4)).await.question.unwrap().id, id(4));
+    assert_eq!(under.load(&called(1)).await.question, None, "one that was overtaken has no name any more");
+}
+
+async fn of_two_answers_at_once_one_is_told<S: Recorded>(under: Under<S>) {
+    let asked = question(1, 1, 0).question.unwrap();
+    under.keep(question(1, 1, 0)).await;
+    let no = State::Denied { by: "ana".parse().unwrap(), note: "not today".into() };
+    let denied =
+        Changes { question: Some(Approval { state: no, ..asked.clone() }), ..further(&asked, 1).unwrap() };
+    for round in 0..32 {
+        let yes = further(&asked, 1).unwrap();
+        let results = race(&under, [yes, denied.clone()].into_iter()).await;
+        let taken = results.iter().filter(|result| result.is_ok()).count();
+        assert_eq!(taken, usize::from(round == 0), "{results:?}");
+    }
+}
+
+async fn a_yes_is_used_up_once_and_comes_back_if_nothing_was_sent<S: Recorded>(under: Under<S>) {
+    let mut asked = question(1, 1, 0).question.unwrap();
+    under.keep(question(1, 1, 0)).await;
+    for seconds in [1, 2] {
+        let next = further(&asked, seconds).unwrap();
+        asked = next.question.clone().unwrap();
+        under.keep(next).await;
+    }
+    // Sixty-four calls want to go by it; the yes is for one.
+    let by = |call: u64| {
+        let mut changes = intent(call, 3);
+        changes.require = vec![Precondition::Question(asked.digest, Some(asked.seen()))];
+        changes.question = asked.used(id(call));
+        if let Some(intent) = &mut changes.intent {
+            intent.approval = Some(asked.id);
+        }
+        changes
+    };
+    let results = race(&under, (10..74).map(by)).await;
+    let went: Vec<_> =
+        (10_u64..).zip(&results).filter(|(_, result)| result.is_ok()).map(|(call, _)| call).collect();
+    assert_eq!(went.len(), 1, "{results:?}");
+    let mut unsent = ended(went[0], Ending::NotSent);
+    unsent.settled.as_mut().unwrap().returned = Some(asked.id);
+    under.keep(unsent.clone()).await;
+    assert_eq!(under.load(&asking_for_question(1)).await.question.as_ref(), Some(&asked), "it came back");
+    under.keep(by(80)).await;
+    // What another call had used does not come back by this one's word.
+    let used = under.load(&asking_for_question(1)).await.question;
+    let mut foreign = intent(81, 4);
+    foreign.intent.as_mut().unwrap().approval = Some(asked.id);
+    under.keep(foreign).await;
+    let mut unsent = ended(81, Ending::NotSent);
+    unsent.settled.as_mut().unwrap().returned = Some(asked.id);
+    under.keep(unsent).await;
+    assert_eq!(under.load(&asking_for_question(1)).await.question, used);
+}
+
+async fn the_questions_of_a_client_that_wait_are_counted<S: Recorded>(under: Under<S>) {
+    let waiting = |seconds| Needs { session: Some(key("desk", None)), now: at(seconds), ..Needs::default() };
+    for n in 1..=3 {
+        under.keep(question(u64::from(n), n, u64::from(n))).await;
+    }
+    assert_eq!(under.load(&waiting(3)).await.waiting, 3);
+    assert_eq!(under.load(&waiting(61)).await.waiting, 2, "the first has lapsed");
+    let second = question(2, 2, 2).question.unwrap();
+    let denied =
+        Approval { state: State::Denied { by: "ana".parse().unwrap(), note: "".into() }, ..second.clone() };
+    under.keep(Changes { question: Some(denied), ..further(&second, 5).unwrap() }).await;
+    assert_eq!(under.load(&waiting(5)).await.waiting, 2);
+    let other = Needs { session: Some(key("else", None)), now: at(5), ..Needs::default() };
+    assert_eq!(under.load(&other).await.waiting, 0);
+    let all = under.load(&Needs { questions: true, now: at(5), ..Needs::default() }).await.questions;
+    assert_eq!(all.iter().map(|question| question.id).collect::<Vec<_>>(), [id(1), id(2), id(3)]);
 }
 
 async fn an_intent_is_open_until_its_final_outcome<S: Recorded>(under: Under<S>) {

@@ -19,8 +19,8 @@ use std::{
 
 use changes::{
     account, account_of, asking_for, asking_for_key, asking_for_question, asking_for_session, at, balance,
-    claiming, ended, ended_from, entry, go_on, halt, halt_all, heard, holding, holding_in, id, intent, key,
-    note, once_key, question, settled, step,
+    claiming, ended, ended_from, entry, further, go_on, halt, halt_all, heard, holding, holding_in, id,
+    intent, key, note, once_key, question, question_after, settled, step,
 };
 use placet_engine::{
     budget::{Account, Balance},
@@ -89,7 +89,8 @@ async fn what_was_acknowledged_is_found_again() {
     keep(&store, ended(2, Ending::NotSent)).await;
     keep(&store, ended(3, Ending::Unknown)).await;
     keep(&store, question(20, 1, 0)).await;
-    keep(&store, question(21, 1, 60)).await;
+    let first = question(20, 1, 0).question.unwrap();
+    keep(&store, question_after(Some(&first), 21, 1, 60)).await;
     keep(&store, question(22, 2, 0)).await;
     keep(&store, halt_all("ana", "look first", 8)).await;
     keep(&store, decide::advance(Advance::Catalogue, Record::new(Kind::Catalogue, at(0), []))).await;
@@ -198,6 +199,7 @@ fn any_event() -> impl Strategy<Value = Event> {
 struct Past {
     clock: u64,
     intents: Vec<Intent>,
+    questions: std::collections::HashMap<u8, placet_engine::approval::Approval>,
 }
 
 impl Past {
@@ -259,7 +261,13 @@ impl Past {
             Event::Reopen { budget } => {
                 decide::accept_overrun(Self::account(budget), "ana", "looked", Now::default())
             }
-            Event::Question { digest } => question(n, digest, self.clock),
+            Event::Question { digest } => {
+                let before = self.questions.get(&digest);
+                let further = before.and_then(|before| further(before, self.clock));
+                let changes = further.unwrap_or_else(|| question_after(before, n, digest, self.clock));
+                self.questions.insert(digest, changes.question.clone().unwrap());
+                changes
+            }
             Event::Stop { scope, leaves } => {
                 halt(SCOPES[usize::from(scope)], leaves, "ana", &format!("reason {n}"), self.clock)
             }
@@ -899,7 +907,7 @@ async fn mending_hands_back_only_what_was_never_sent() {
     stranger(directory.path())
         .execute_batch(
             "INSERT INTO intents SELECT x'000000000000000000000004', action, level, session, at, arguments,
-             ending, agent, client, run, digest, joined, salt, sealed FROM intents LIMIT 1",
+             ending, agent, client, run, digest, joined, salt, sealed, approval FROM intents LIMIT 1",
         )
         .unwrap();
     let never_sent = store.mend().await.unwrap();
@@ -1270,7 +1278,8 @@ async fn a_database_of_format_1_is_brought_forward() {
     assert_eq!(desk.generations, Generations { stop: 1, policy: 1, catalogue: 0 });
     let stop = desk.stop.unwrap();
     assert_eq!((stop.reason.as_str(), stop.leaves), ("look first", Leaves::Nothing));
-    assert_eq!(load(&store, &asking_for_question(1)).await.question, question(9, 1, 0).question);
+    // It could not be answered, and does not hold what people must be shown.
+    assert_eq!(load(&store, &asking_for_question(1)).await.question, None);
     assert!(load(&store, &asking_for_session(&key("desk", Some("run-1")))).await.session.is_some());
     assert_eq!(store.epoch(), Epoch { number: 1, restored_at: Timestamp(0), calendar: Timestamp(0) });
     keep(&store, ended_from(Open::Unknown, 2, Ending::Failed)).await;

@@ -330,6 +330,9 @@ fn is_denial(reason: &DenyReason) -> bool {
         | DenyReason::OutcomeUnknown(_)
         | DenyReason::DryRunUnsupported
         | DenyReason::Busy
+        | DenyReason::TooManyAsked
+        | DenyReason::ApprovalDenied(_)
+        | DenyReason::ApprovalExpired
         | DenyReason::StoreUnavailable
         | DenyReason::UpstreamUnavailable(_)
         | DenyReason::Bug => false,

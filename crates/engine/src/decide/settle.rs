@@ -188,9 +188,10 @@ fn ended(
         };
         (claim.key, fate)
     });
+    let returned = intent.approval.filter(|_| ending == Ending::NotSent);
     Changes {
         require: vec![Precondition::Is(intent.call, from)],
-        settled: Some(Settled { call: intent.call, ending, charges, key, heard: None }),
+        settled: Some(Settled { call: intent.call, ending, charges, key, heard: None, returned }),
         records,
         ..Changes::default()
     }

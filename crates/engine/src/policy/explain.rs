@@ -280,6 +280,9 @@ impl Policy {
                 | DenyReason::OutcomeUnknown(_)
                 | DenyReason::DryRunUnsupported
                 | DenyReason::Busy
+                | DenyReason::TooManyAsked
+                | DenyReason::ApprovalDenied(_)
+                | DenyReason::ApprovalExpired
                 | DenyReason::StoreUnavailable
                 | DenyReason::UpstreamUnavailable(_)
                 | DenyReason::Bug,

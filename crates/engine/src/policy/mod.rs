@@ -27,17 +27,18 @@ use std::{
 };
 
 use crate::{
+    approval::Electorate,
     cost::Amount,
     decision::DenyReason,
     json::Json,
     level::Level,
     limits,
-    names::{Action, AgentName, BudgetName, ClientName, GroupName, Label, MatchName, NameError, TeamName},
+    names::{Action, AgentName, BudgetName, ClientName, GroupName, Label, MatchName, NameError, PersonName, TeamName},
     time::Timestamp,
     tool::Definition,
     window::{Window, Zone},
 };
-use config::{Agent, Approvers, Config, Control, Disclose, Guard, terms};
+use config::{Agent, Approvers, Config, Control, Disclose, Guard, Person, Strength, terms};
 use eval::Compiled;
 use facts::Match;
 
@@ -84,6 +85,8 @@ pub struct Rules {
     pub guards: Vec<Guard>,
     /// Settings of groups of approvers.
     pub approvers: BTreeMap<GroupName, Approvers>,
+    /// People and what each may do.
+    pub people: BTreeMap<PersonName, Person>,
     /// Facts, by name.
     pub matches: BTreeMap<MatchName, Match>,
     /// By whose clock a condition reads the hour and the day.
@@ -106,6 +109,7 @@ impl From<&Config> for Rules {
             agents: config.agents.clone(),
             guards: config.guards.clone(),
             approvers: config.approvers.clone(),
+            people: config.people.clone(),
             matches: config.matches.clone(),
             zone: config.zone.clone(),
             clients: config.clients.keys().cloned().collect(),
@@ -363,6 +367,14 @@ impl Policy {
             .unwrap_or(limits::APPROVAL_PENDING)
     }
 
+    /// Whether people could meet these controls at all: there are as many as each of them asks.
+    pub fn is_answerable(&self, controls: &[Control]) -> bool {
+        controls.iter().all(|Control::Approval { group, votes, .. }| {
+            let may = self.rules.people.values().filter(|person| person.may_approve(group));
+            may.count() >= usize::from(*votes)
+        })
+    }
+
     /// All policies as Cedar text, in load order, each with its id and the line it comes from.
     pub fn to_cedar(&self) -> String {
         self.compiled.to_cedar()
@@ -371,6 +383,16 @@ impl Policy {
     /// Digest of everything that can change a judgement: the policies and the catalogue.
     pub fn digest(&self) -> &str {
         self.compiled.digest()
+    }
+}
+
+impl Electorate for Policy {
+    fn may_approve(&self, person: &PersonName, group: &GroupName) -> bool {
+        self.rules.people.get(person).is_some_and(|person| person.may_approve(group))
+    }
+
+    fn strength(&self, group: &GroupName) -> Strength {
+        self.rules.approvers.get(group).map_or(Strength::Passkey, |group| group.strength)
     }
 }
 

@@ -10,7 +10,7 @@ use placet_engine::{
     names::{Action, AgentName},
     policy::{
         Judged, Policy,
-        config::{Approvers, Config, Disclose},
+        config::{Approvers, Config, Disclose, Right},
         explain::RuleShown,
     },
 };
@@ -85,11 +85,12 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 
 /// What is written down and not enforced must not look as if it were.
 fn unused_rights(config: &Config) -> Option<&'static str> {
-    let usual = Approvers::default();
-    let is_usual = |group: &Approvers| group.strength == usual.strength && group.own == usual.own;
-    (!config.people.is_empty() || !config.approvers.values().all(is_usual)).then_some(
-        "note: nobody can answer an approval in this version: `[people]`, and `strength` and `self` of a group, \
-         are read and checked, and nothing acts on them yet\n",
+    let acts = |right: &Right| matches!(right, Right::Approve(_) | Right::View);
+    let has_others = config.people.values().any(|person| !person.may.iter().all(acts));
+    let asks_self = config.approvers.values().any(|group| group.own != Approvers::default().own);
+    (has_others || asks_self).then_some(
+        "note: in this version of a person's rights only `approve:GROUP` is acted on: whoever has the account may give \
+         every other order; and `self` of a group is not acted on, since no client says for whom it acts\n",
     )
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Each command is a file of its own and ends with one of the exit codes below. Start at [`main`].
 
+mod approvals;
 mod audit;
 mod backup;
 mod budgets;
@@ -15,6 +16,7 @@ mod mcp;
 mod node;
 mod orders;
 mod pause;
+mod people;
 mod sessions;
 mod stop;
 mod test;
@@ -91,6 +93,10 @@ enum Command {
     Test(test::Arguments),
     /// Say why a call would be decided as it would, and what would change that
     Explain(explain::Arguments),
+    /// Calls that wait for a person's yes, and answering them
+    Approvals(approvals::Arguments),
+    /// People who may answer and give orders: list them, give one a secret
+    People(people::Arguments),
     /// Calls without a final outcome, and what became of them
     Calls(calls::Arguments),
     /// What is spent, held and left
@@ -131,6 +137,8 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments).into(),
         Command::Test(arguments) => test::run(&arguments).into(),
         Command::Explain(arguments) => explain::run(&arguments).into(),
+        Command::Approvals(arguments) => approvals::run(&arguments).into(),
+        Command::People(arguments) => people::run(&arguments).into(),
         Command::Calls(arguments) => calls::run(&arguments).into(),
         Command::Budgets(arguments) => budgets::run(&arguments).into(),
         Command::Sessions(arguments) => sessions::run(&arguments).into(),

@@ -49,6 +49,7 @@ impl<S: Store> Gate<S> {
         let stop = Stop { scope, leaves, reason, by, since: now.wall };
         self.latch.close(stop.clone());
         let out = self.flights.stopped(&stop, after);
+        self.doors.open_all();
         let _one_at_a_time = self.switch.lock().await;
         // A resume that was under way may have opened it since.
         self.latch.close(stop.clone());

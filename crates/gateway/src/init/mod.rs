@@ -15,7 +15,7 @@ mod ask;
 pub mod client;
 mod edit;
 mod levels;
-mod replace;
+pub(crate) mod replace;
 pub mod rewire;
 pub mod undo;
 
@@ -265,7 +265,7 @@ fn server(wanted: &Wanted, tools: BTreeMap<ToolName, At<terms::Tool>>) -> Server
     }
 }
 
-fn draw() -> Result<String, String> {
+pub(crate) fn draw() -> Result<String, String> {
     let mut secret = [0_u8; 32];
     getrandom::fill(&mut secret).map_err(|cause| cause.to_string())?;
     Ok(secret.iter().fold(String::new(), |mut text, byte| {

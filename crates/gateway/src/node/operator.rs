@@ -1,7 +1,10 @@
 //! `operator.sock`: commands of people. One command a connection, as a frame of JSON; one answer.
 //!
-//! In this version a person is whoever owns the account: the socket is theirs alone. What each command does is
-//! recorded with who gave it.
+//! For most commands a person is whoever owns the account: the socket is theirs alone. Answers to questions are given
+//! by people of the file, each with a secret of her own ([`asking`]). What each command does is recorded with who
+//! gave it.
+
+mod asking;
 
 use std::{
     io::Write as _,
@@ -121,6 +124,9 @@ async fn obey(node: &Arc<Node>, command: &Json) -> Object {
             Ok(()) => done(),
             Err(error) => failed(&error.to_string()),
         },
+        "questions" => asking::list(node).await,
+        "question" => asking::show(node, command).await,
+        "answer" => asking::answer(node, command).await,
         "end_session" => end_session(node, command, by).await,
         "reopen" => reopen(node, command, by, reason).await,
         "erase" => erase(node, command, by, reason).await,

@@ -233,6 +233,7 @@ mod tests {
             digest: key(n),
             joined: false,
             holds: Vec::new(),
+            approval: None,
             claim: Some(Claim {
                 key: key(n),
                 fingerprint: key(n),

@@ -17,7 +17,7 @@ use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
 use super::{
-    Sqlite, found, rows,
+    Sqlite, found, questions, rows,
     writer::{Erase, Job, Line},
 };
 use crate::StoreError;
@@ -146,12 +146,14 @@ pub(super) fn erase(
         |row| found::number(row, 0),
     )?;
     let next = if calls.len() == BATCH { calls.last().copied() } else { None };
+    let asked = if next.is_none() { questions::erase(&transaction, before)? } else { 0 };
     let erased = Erased { calls: calls.len() as u64, results: results as u64, open, next, is_folded: false };
     // That somebody asked is recorded even if there was nothing; that a batch after others was empty is not.
     if erased.calls > 0 || erasure.after.is_none() {
         let shown = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let record = erasure.record.clone();
         let record = record.with("calls", shown(erased.calls)).with("results", shown(erased.results));
+        let record = record.with("questions", shown(asked as u64));
         let text = record.to_json().canonical();
         // Its words are bounded where it is made; a longer one would stand in the way of every seal.
         if text.len() > limits::RECORD_BYTES {

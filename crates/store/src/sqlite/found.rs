@@ -6,7 +6,6 @@
 use std::{fmt, time::Duration};
 
 use placet_engine::{
-    approval::Approval,
     budget::{Account, Hold},
     call::{CallId, Digest},
     cost::Amount,
@@ -20,6 +19,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{
     payload::{PayloadError, PayloadKeys},
+    questions,
     reader::Call,
     rows::integer,
 };
@@ -84,13 +84,9 @@ pub(super) fn read(connection: &Connection, keys: &PayloadKeys) -> Result<(Mirro
     mirror.entries =
         connection.query_row("SELECT coalesce(max(seq), 0) FROM history", [], |row| number(row, 0))?;
 
-    let mut questions = connection.prepare(
-        "SELECT id, digest, agent, action, controls, asked_at, expires_at FROM questions
-         WHERE asked_at > (SELECT coalesce(max(asked_at), 0) FROM questions) - ?1 ORDER BY asked_at",
-    )?;
     let kept = i64::try_from(QUESTIONS_KEPT.as_micros()).unwrap_or(i64::MAX);
-    for question in questions.query_map([kept], read_question)? {
-        mirror.ask(question?);
+    for question in questions::read(connection, keys, kept)? {
+        mirror.ask(question);
     }
 
     let mut accounts = connection.prepare(
@@ -143,7 +139,7 @@ fn may_be_touched(mirror: &Mirror, account: &Account) -> bool {
     account.session.is_none_or(|session| mirror.keeps(session))
 }
 
-const INTENTS: &str = "SELECT call, action, level, session, at, arguments, agent, client, run, digest, joined, ending, salt, sealed FROM intents";
+const INTENTS: &str = "SELECT call, action, level, session, at, arguments, agent, client, run, digest, joined, ending, salt, sealed, approval FROM intents";
 
 const KEYS: &str =
     "SELECT key, fingerprint, kind, until, call, agent, client, state, result, sealed FROM keys";
@@ -317,22 +313,6 @@ pub(super) fn read_session(row: &Row<'_>) -> rusqlite::Result<(SessionKey, Sessi
     Ok((key, session))
 }
 
-fn read_question(row: &Row<'_>) -> rusqlite::Result<Approval> {
-    let controls: String = row.get(4)?;
-    Ok(Approval {
-        id: call_id(row, 0)?,
-        digest: Digest(row.get(1)?),
-        agent: row.get::<_, String>(2)?.parse().map_err(|_| unreadable(2))?,
-        action: row.get::<_, String>(3)?.parse().map_err(|_| unreadable(3))?,
-        controls: controls
-            .split_whitespace()
-            .map(|control| control.parse().map_err(|_| unreadable(4)))
-            .collect::<Result<_, _>>()?,
-        asked_at: timestamp(row, 5)?,
-        expires_at: timestamp(row, 6)?,
-    })
-}
-
 fn read_account(row: &Row<'_>) -> rusqlite::Result<Account> {
     let session: Vec<u8> = row.get(2)?;
     let session = match session.as_slice() {
@@ -403,6 +383,7 @@ fn read_intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
         joined: row.get(10)?,
         holds: Vec::new(),
         claim: None,
+        approval: row.get::<_, Option<[u8; 12]>>(14)?.map(CallId::from_random),
     })
 }
 

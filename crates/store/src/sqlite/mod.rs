@@ -14,6 +14,7 @@ mod format;
 mod found;
 mod log;
 mod payload;
+mod questions;
 mod queue;
 mod reader;
 mod rows;

@@ -175,7 +175,14 @@ impl PayloadKeys {
             }
             Some((_, Fate::Done(Kept::TooLarge) | Fate::Freed | Fate::Unknown)) | None => None,
         });
-        Ok(Sealed { intent: intent.transpose()?, result: result.transpose()? })
+        let question = changes.question.as_ref().map(|question| {
+            let length = (question.arguments.len() as u64).to_be_bytes();
+            let plain = [&length[..], question.arguments.as_bytes(), question.meta.as_bytes()].concat();
+            key.seal(Column::Question, question.id, &plain)
+        });
+        let [intent, result, question] =
+            [intent, result, question].map(Option::transpose);
+        Ok(Sealed { intent: intent?, result: result?, question: question? })
     }
 
     /// The arguments and the salt of a call.
@@ -203,6 +210,17 @@ impl PayloadKeys {
     pub(super) fn open_result(&self, call: CallId, sealed: &[u8]) -> Result<String, PayloadError> {
         let (key, plain) = self.open(Column::Result, call, sealed)?;
         String::from_utf8(plain).map_err(|_| PayloadError::Damaged(key))
+    }
+
+    /// The arguments and the `_meta` that people are shown in a question.
+    pub(super) fn open_question(&self, id: CallId, sealed: &[u8]) -> Result<(String, String), PayloadError> {
+        let (key, plain) = self.open(Column::Question, id, sealed)?;
+        let damaged = || PayloadError::Damaged(key);
+        let (length, rest) = plain.split_first_chunk().ok_or_else(damaged)?;
+        let length = usize::try_from(u64::from_be_bytes(*length)).map_err(|_| damaged())?;
+        let (arguments, meta) = rest.split_at_checked(length).ok_or_else(damaged)?;
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| damaged());
+        Ok((text(arguments)?, text(meta)?))
     }
 
     fn open(&self, column: Column, call: CallId, sealed: &[u8]) -> Result<(KeyId, Vec<u8>), PayloadError> {
@@ -239,6 +257,7 @@ impl PayloadKey {
 enum Column {
     Intent,
     Result,
+    Question,
 }
 
 /// What a sealed value is bound to: it opens nowhere else.
@@ -246,6 +265,7 @@ fn bound(column: Column, call: CallId) -> Vec<u8> {
     let column = match column {
         Column::Intent => "intents.sealed",
         Column::Result => "keys.sealed",
+        Column::Question => "questions.sealed",
     };
     [SEAL_DOMAIN, column.as_bytes(), b"\0", call.as_bytes()].concat()
 }
@@ -257,6 +277,8 @@ pub(super) struct Sealed {
     pub(super) intent: Option<Vec<u8>>,
     /// The result that is kept.
     pub(super) result: Option<Vec<u8>>,
+    /// What people are shown in the question.
+    pub(super) question: Option<Vec<u8>>,
 }
 
 /// Why a sealed value cannot be read. The words follow "it is", or "its arguments are".

@@ -13,7 +13,10 @@ use placet_engine::{
 };
 use rusqlite::{Connection, params};
 
-use super::writer::{After, Line, Write};
+use super::{
+    questions,
+    writer::{After, Line, Write},
+};
 use crate::mirror::Trail;
 
 /// Writes one event, but for its session ([`write_session`]).
@@ -29,17 +32,7 @@ pub(super) fn write(connection: &Connection, write: &Write) -> rusqlite::Result<
         write_settled(connection, settled, sealed.result.as_deref())?;
     }
     if let Some(question) = &changes.question {
-        connection.prepare_cached("INSERT INTO questions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(
-            params![
-                question.id.as_bytes(),
-                question.digest.0,
-                question.agent.as_str(),
-                question.action.to_string(),
-                question.controls.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
-                micros(question.asked_at),
-                micros(question.expires_at),
-            ],
-        )?;
+        questions::write(connection, question, sealed.question.as_deref())?;
     }
     match &changes.stop {
         Some(StopChange::Begin(stop)) => {
@@ -120,10 +113,10 @@ fn write_intent(connection: &Connection, intent: &Intent, sealed: Option<&[u8]>)
         .prepare_cached(
             // A call whose permit lapsed before anything was sent may be allowed again, by another policy too.
             "INSERT INTO intents (call, action, level, session, at, arguments, agent, client, run, digest, joined,
-                                  salt, sealed)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                                  salt, sealed, approval)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
              ON CONFLICT (call) DO UPDATE SET at = excluded.at, session = excluded.session, ending = NULL,
-             level = excluded.level, joined = excluded.joined",
+             level = excluded.level, joined = excluded.joined, approval = excluded.approval",
         )?
         .execute(params![
             intent.call.as_bytes(),
@@ -139,6 +132,7 @@ fn write_intent(connection: &Connection, intent: &Intent, sealed: Option<&[u8]>)
             intent.joined,
             intent.salt.filter(|_| is_plain),
             sealed,
+            intent.approval.as_ref().map(CallId::as_bytes),
         ])?;
     for hold in &intent.holds {
         let account = &hold.account;
@@ -177,6 +171,9 @@ fn write_settled(connection: &Connection, settled: &Settled, sealed: Option<&[u8
     connection
         .prepare_cached("UPDATE intents SET ending = ?2 WHERE call = ?1")?
         .execute(params![settled.call.as_bytes(), settled.ending.as_str()])?;
+    if let Some(approval) = settled.returned {
+        questions::give_back(connection, approval, settled.call)?;
+    }
     for charge in &settled.charges {
         if charge.clear {
             clear(connection, &charge.account)?;

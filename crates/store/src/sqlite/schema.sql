@@ -61,20 +61,40 @@ CREATE TABLE intents (
   -- With what the intent's record commits to the arguments; erased with them.
   salt      BLOB CHECK (length(salt) = 16),
   -- Both of them encrypted, in their place.
-  sealed    BLOB
+  sealed    BLOB,
+  -- The yes of people that it uses up.
+  approval  BLOB CHECK (length(approval) = 12)
 ) STRICT;
 CREATE INDEX intents_open ON intents (at) WHERE ending IS NULL OR ending = 'unknown';
 
 CREATE TABLE questions (
-  id         BLOB PRIMARY KEY CHECK (length(id) = 12),
+  id         BLOB PRIMARY KEY NOT NULL CHECK (length(id) = 12),
   digest     BLOB NOT NULL CHECK (length(digest) = 32),
+  shape      BLOB NOT NULL CHECK (length(shape) = 32),
   agent      TEXT NOT NULL,
+  client     TEXT NOT NULL,
+  run        TEXT NOT NULL,
   action     TEXT NOT NULL,
+  level      TEXT NOT NULL CHECK (level IN ('read', 'write', 'execute', 'delete')),
+  -- What people are shown: the call as it will be sent. Erased like the arguments of calls, or encrypted in `sealed`.
+  arguments  TEXT,
+  meta       TEXT,
+  sealed     BLOB,
   controls   TEXT NOT NULL,
   asked_at   INTEGER NOT NULL,
-  expires_at INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX questions_by_digest ON questions (digest, asked_at);
+  expires_at INTEGER NOT NULL,
+  -- A line for each yes: person, group, strength, time.
+  votes      TEXT NOT NULL,
+  state      TEXT NOT NULL CHECK (state IN ('pending', 'approved', 'denied', 'expired', 'used')),
+  -- Until when a yes is good, and in which generation of stops it was given.
+  good_until INTEGER,
+  stops      INTEGER,
+  -- Who said no, and in which words.
+  denied_by  TEXT,
+  note       TEXT,
+  -- The call that the yes has let go.
+  used_by    BLOB CHECK (length(used_by) = 12)
+) STRICT;
 
 -- What was spent, by account and by part of its window. A session's account names it; x'' is none.
 CREATE TABLE accounts (

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use placet_engine::{
-    approval::Approval,
+    approval::{Approval, State, Vote, Yes},
     budget::{Account, AccountNeed, Balance, Became, Hold, charge},
     call::{CallId, Digest},
     cost::Amount,
@@ -11,12 +11,14 @@ use placet_engine::{
     json::Json,
     level::Level,
     once::{Claim, ClaimKind, Kept},
+    policy::config::Strength,
     policy::config::terms::{Flush, Measure, SessionTerms},
     record::{Kind, Record},
     session::{Heard, HistoryEntry, SessionId, SessionKey, Status},
     state::{Changes, Ending, Fate, Intent, Needs, Open, Precondition, Settled, Step},
     stop::{Coordinates, Leaves, Scope, Stop},
     time::{Now, Timestamp},
+    tool::Shape,
 };
 
 /// Some moment, and so many seconds more.
@@ -75,6 +77,7 @@ pub(crate) fn intent(call: u64, seconds: u64) -> Changes {
         joined: false,
         holds: Vec::new(),
         claim: None,
+        approval: None,
     };
     let mut record = Record::new(Kind::Intent, at(seconds), []);
     record.call = Some(intent.call);
@@ -90,7 +93,8 @@ pub(crate) fn ended(call: u64, ending: Ending) -> Changes {
 pub(crate) fn ended_from(from: Open, call: u64, ending: Ending) -> Changes {
     let mut record = Record::new(Kind::Outcome, at(0), []).with("outcome", ending.as_str());
     record.call = Some(id(call));
-    let settled = Settled { call: id(call), ending, charges: Vec::new(), key: None, heard: None };
+    let settled =
+        Settled { call: id(call), ending, charges: Vec::new(), key: None, heard: None, returned: None };
     Changes {
         require: vec![Precondition::Is(id(call), from)],
         settled: Some(settled),
@@ -118,6 +122,7 @@ pub(crate) fn settled(intent: &Intent, from: Open, ending: Ending, actual: Optio
         charges,
         key: intent.claim.as_ref().map(|claim| (claim.key, fate(claim))),
         heard: None,
+        returned: None,
     };
     let require = vec![Precondition::Is(intent.call, from)];
     Changes { require, settled: Some(settled), records: vec![record], ..Changes::default() }
@@ -241,19 +246,32 @@ pub(crate) fn no_stop() -> Precondition {
     Precondition::NoStop(coordinates("crm/update_user", Some(Level::Write)))
 }
 
-/// A question about the call with this digest, unless one waits; it waits for a minute.
+/// A question about the call with this digest, of which there was none; it waits for a minute.
 pub(crate) fn question(question: u64, digest: u8, seconds: u64) -> Changes {
+    question_after(None, question, digest, seconds)
+}
+
+/// The same, after another one.
+pub(crate) fn question_after(before: Option<&Approval>, question: u64, digest: u8, seconds: u64) -> Changes {
     let approval = Approval {
         id: id(question),
         digest: Digest([digest; 32]),
+        shape: Shape([digest; 32]),
         agent: "ops".parse().unwrap(),
+        client: "desk".parse().unwrap(),
+        run: None,
+        level: Level::Delete,
+        arguments: r#"{"id":"42"}"#.to_owned(),
+        meta: "{}".to_owned(),
+        votes: Vec::new(),
+        state: State::Pending,
         action: "crm/delete_user".parse().unwrap(),
         controls: vec!["approval:finance:2".parse().unwrap(), "approval:oncall:passkey".parse().unwrap()],
         asked_at: at(seconds),
         expires_at: at(seconds + 60),
     };
     Changes {
-        require: vec![Precondition::NoQuestion(approval.digest, approval.asked_at)],
+        require: vec![Precondition::Question(approval.digest, before.map(Approval::seen))],
         records: vec![Record::new(
             Kind::Ask,
             at(seconds),
@@ -262,6 +280,32 @@ pub(crate) fn question(question: u64, digest: u8, seconds: u64) -> Changes {
         question: Some(approval),
         ..Changes::default()
     }
+}
+
+/// The question as it is next: one yes, then the other, then used by a call.
+pub(crate) fn further(before: &Approval, seconds: u64) -> Option<Changes> {
+    let vote = |by: &str, group: &str| Vote {
+        by: by.parse().unwrap(),
+        group: group.parse().unwrap(),
+        strength: Strength::Passkey,
+        at: at(seconds),
+    };
+    let yes = Yes { until: at(seconds + 600), stops: seconds };
+    let mut next = before.clone();
+    match (&before.state, before.votes.len()) {
+        (State::Pending, 0) => next.votes.push(vote("ana", "finance")),
+        (State::Pending, _) => {
+            next.votes.push(vote("bo", "oncall"));
+            next.state = State::Approved(yes);
+        }
+        (State::Approved(_), _) => next = before.used(id(seconds)).unwrap(),
+        _ => return None,
+    }
+    Some(Changes {
+        require: vec![Precondition::Question(before.digest, Some(before.seen()))],
+        question: Some(next),
+        ..note(seconds)
+    })
 }
 
 pub(crate) fn asking_for_session(key: &SessionKey) -> Needs {

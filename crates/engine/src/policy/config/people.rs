@@ -6,7 +6,7 @@
 //! Nothing acts on a person's rights yet: what is kept here is read, checked and written, and `placet check` says
 //! so. Start at [`Person`].
 
-use super::Strength;
+use super::{Credential, Strength};
 use crate::{
     diagnostic::did_you_mean,
     names::{GroupName, NameError, PersonName},
@@ -24,6 +24,8 @@ use std::{
 pub struct Person {
     /// Where that person is written to, and known by when signing in: one person's alone.
     pub email: Option<Email>,
+    /// The digest of the secret by which that person gives orders in a terminal, if there is one.
+    pub credential: Option<Credential>,
     /// What that person may do; nothing that is not named.
     pub may: BTreeSet<Right>,
     /// The line of its table; no part of equality.
@@ -32,12 +34,19 @@ pub struct Person {
 
 impl PartialEq for Person {
     fn eq(&self, other: &Self) -> bool {
-        let Self { email, may, line: _ } = self;
-        *email == other.email && *may == other.may
+        let Self { email, credential, may, line: _ } = self;
+        *email == other.email && *credential == other.credential && *may == other.may
     }
 }
 
 impl Eq for Person {}
+
+impl Person {
+    /// Whether this person may answer what a group is asked.
+    pub fn may_approve(&self, group: &GroupName) -> bool {
+        self.may.iter().any(|right| matches!(right, Right::Approve(of) if of == group))
+    }
+}
 
 /// An address of electronic mail that all mailers read alike.
 #[derive(Clone, Debug)]

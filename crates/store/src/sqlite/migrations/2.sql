@@ -49,7 +49,8 @@ CREATE TABLE intents (
   digest    BLOB NOT NULL DEFAULT x'0000000000000000000000000000000000000000000000000000000000000000',
   joined    INTEGER NOT NULL DEFAULT 0,
   salt      BLOB CHECK (length(salt) = 16),
-  sealed    BLOB
+  sealed    BLOB,
+  approval  BLOB CHECK (length(approval) = 12)
 ) STRICT;
 INSERT INTO intents (call, action, level, session, at, arguments, ending)
   SELECT call, action, level, session, at, arguments, ending FROM intents_1 ORDER BY at;
@@ -107,3 +108,28 @@ CREATE TABLE epoch (
   calendar    INTEGER NOT NULL
 ) STRICT;
 INSERT INTO epoch VALUES (1, 1, 0, 0);
+-- Questions of format 1 could not be answered, and do not hold what people must be shown: they are asked anew.
+DROP TABLE questions;
+CREATE TABLE questions (
+  id         BLOB PRIMARY KEY NOT NULL CHECK (length(id) = 12),
+  digest     BLOB NOT NULL CHECK (length(digest) = 32),
+  shape      BLOB NOT NULL CHECK (length(shape) = 32),
+  agent      TEXT NOT NULL,
+  client     TEXT NOT NULL,
+  run        TEXT NOT NULL,
+  action     TEXT NOT NULL,
+  level      TEXT NOT NULL CHECK (level IN ('read', 'write', 'execute', 'delete')),
+  arguments  TEXT,
+  meta       TEXT,
+  sealed     BLOB,
+  controls   TEXT NOT NULL,
+  asked_at   INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  votes      TEXT NOT NULL,
+  state      TEXT NOT NULL CHECK (state IN ('pending', 'approved', 'denied', 'expired', 'used')),
+  good_until INTEGER,
+  stops      INTEGER,
+  denied_by  TEXT,
+  note       TEXT,
+  used_by    BLOB CHECK (length(used_by) = 12)
+) STRICT;

@@ -24,7 +24,6 @@ impl<'a> Reader<'a> {
         fields: &[Field<'a>],
         known: &Known<'a>,
     ) -> BTreeMap<ClientName, Client> {
-        let mut owners = BTreeMap::new();
         let mut clients = BTreeMap::new();
         for field in fields {
             let name = self.name(field);
@@ -32,7 +31,7 @@ impl<'a> Reader<'a> {
                 continue;
             };
             let credential = match table.get("credential") {
-                Some(credential) => self.credential(&credential, field.name, &mut owners),
+                Some(credential) => self.credential(&credential, "client", field.name),
                 None => {
                     let finding = Finding::error(format!("client `{}` has no `credential`", field.name));
                     self.found(&field.at, finding.help("`placet init` makes one"));
@@ -68,26 +67,33 @@ impl<'a> Reader<'a> {
     }
 
     /// The line is not shown, for what was pasted there instead may be the secret.
-    fn credential(
+    ///
+    /// One secret has one owner, be it a client or a person: an agent's must never pass for a person's.
+    pub(super) fn credential(
         &mut self,
         field: &Field<'a>,
-        client: &'a str,
-        owners: &mut BTreeMap<Credential, &'a str>,
+        kind: &'static str,
+        name: &'a str,
     ) -> Option<Credential> {
+        let made_by = match kind {
+            "person" => "`placet people add` makes one",
+            _ => "`placet init` makes one",
+        };
         let line = self.line(field.at.start);
         let Some(credential) = field.node.as_text().and_then(|text| text.parse::<Credential>().ok()) else {
-            let message = format!("the `credential` of client `{client}`, on line {line}, is not a digest");
-            let help = "it is `sha256:` and 64 hexadecimal digits; `placet init` makes one";
+            let message = format!("the `credential` of {kind} `{name}`, on line {line}, is not a digest");
+            let help = format!("it is `sha256:` and 64 hexadecimal digits; {made_by}");
             self.found_unshown(&field.at, Finding::error(message).help(help));
             return None;
         };
-        if let Some(other) = owners.insert(credential, client) {
-            let finding =
-                Finding::error(format!("clients `{other}` and `{client}` have the same `credential`"));
-            self.found(
-                &field.at,
-                finding.help("each client has a secret of its own; `placet init` makes one"),
-            );
+        if let Some((other_kind, other)) = self.owners.insert(credential, (kind, name)) {
+            let message = if other_kind == "client" && kind == "client" {
+                format!("clients `{other}` and `{name}` have the same `credential`")
+            } else {
+                format!("{other_kind} `{other}` and {kind} `{name}` have the same `credential`")
+            };
+            let help = format!("each {kind} has a secret of its own; {made_by}");
+            self.found(&field.at, Finding::error(message).help(help));
         }
         Some(credential)
     }

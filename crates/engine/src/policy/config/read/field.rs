@@ -8,9 +8,9 @@
 use super::{keys::Keys, people::Asked};
 use crate::{
     diagnostic::{Finding, did_you_mean, first_of},
-    policy::config::Pattern,
+    policy::config::{Credential, Pattern},
 };
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 use toml_edit::{ArrayOfTables, Item, Key, Table, TableLike, Value};
 
 /// The most errors, and the most warnings, that are listed; of the others only the number is told.
@@ -42,6 +42,8 @@ pub(super) struct Reader<'a> {
     comparisons_left: usize,
     /// Who is asked by what has been read so far.
     pub(super) asked: Vec<Asked>,
+    /// Whose each secret is, a client's or a person's.
+    pub(super) owners: BTreeMap<Credential, (&'static str, &'a str)>,
     /// How many more patterns are compiled; each takes memory for as long as the file is used.
     pub(super) patterns_left: usize,
 }
@@ -172,6 +174,7 @@ impl<'a> Reader<'a> {
             warnings: Listed::default(),
             comparisons_left: COMPARISONS_MAX,
             asked: Vec::new(),
+            owners: BTreeMap::new(),
             patterns_left: PATTERNS_MAX,
         }
     }

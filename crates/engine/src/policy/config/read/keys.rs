@@ -95,7 +95,7 @@ pub(super) const FOR: Keys = Keys { known: &["agent", "team"], unbuilt: &[] };
 
 pub(super) const APPROVERS: Keys = Keys { known: &["expires", "strength", "self"], unbuilt: &[] };
 
-pub(super) const PERSON: Keys = Keys { known: &["email", "may"], unbuilt: &[] };
+pub(super) const PERSON: Keys = Keys { known: &["email", "credential", "may"], unbuilt: &[] };
 
 pub(super) const BUDGET: Keys = Keys {
     known: &[

@@ -47,6 +47,10 @@ impl<'a> Reader<'a> {
                 continue;
             };
             let email = table.get("email").map(|email| self.email(&email, field.name, &mut emails));
+            let credential = match table.get("credential") {
+                Some(credential) => self.credential(&credential, "person", field.name).map(Some),
+                None => Some(None),
+            };
             let may = match table.get("may") {
                 Some(may) => self.rights(&may, known),
                 None => Some(BTreeSet::new()),
@@ -60,8 +64,8 @@ impl<'a> Reader<'a> {
                 None => Some(None),
                 Some(read) => read.map(Some),
             };
-            if let (Some(name), Some(email), Some(may)) = (name, email, may) {
-                people.insert(name, Person { email, may, line: self.line(field.at.start) });
+            if let (Some(name), Some(email), Some(credential), Some(may)) = (name, email, credential, may) {
+                people.insert(name, Person { email, credential, may, line: self.line(field.at.start) });
             }
         }
         people

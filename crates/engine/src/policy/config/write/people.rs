@@ -28,11 +28,14 @@ impl Page {
             }
         }
         self.section(&config.people, &["People: who answers and gives orders, and what each may do."]);
-        for (name, Person { email, may, line: _ }) in &config.people {
+        for (name, Person { email, credential, may, line: _ }) in &config.people {
             self.gap();
             self.line(format!("[people.{name}]"));
             if let Some(email) = email {
                 self.line(format!("email = {}", quoted(email.as_str())));
+            }
+            if let Some(credential) = credential {
+                self.line(format!("credential = {}", quoted(&credential.to_string())));
             }
             self.list("may", may.iter().map(|right| quoted(&right.to_string())));
         }

@@ -61,11 +61,13 @@ pub enum Kind {
     Epoch,
     /// A person had values erased that records commit to.
     Erase,
+    /// A file was made effective, or could not be.
+    Apply,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 21] = [
+    pub const ALL: [Kind; 22] = [
         Kind::Intent,
         Kind::Outcome,
         Kind::Refusal,
@@ -87,6 +89,7 @@ impl Kind {
         Kind::Clock,
         Kind::Epoch,
         Kind::Erase,
+        Kind::Apply,
     ];
 
     /// The word for it.
@@ -113,6 +116,7 @@ impl Kind {
             Kind::Clock => "clock",
             Kind::Epoch => "epoch",
             Kind::Erase => "erase",
+            Kind::Apply => "apply",
         }
     }
 }

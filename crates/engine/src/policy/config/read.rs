@@ -131,6 +131,7 @@ impl<'a> Reader<'a> {
             matches: self.matches(&matches),
             durability: top.get("durability").map(|field| self.durability(&field)).unwrap_or_default(),
             tests: self.policy_tests(&tests, &known),
+            reload: top.get("reload").and_then(|field| self.reload(&field)).unwrap_or_default(),
         };
         config.budgets = self.budgets(&budgets, &known, &config);
         Some(config)

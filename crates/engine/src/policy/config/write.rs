@@ -7,7 +7,7 @@
 //! Not here: editing a file that exists. Start at [`write()`].
 
 use super::{
-    Agent, Approvers, At, Client, Config, Cwd, Disclose, Guard, GuardEffect, Integers, Pattern, Scope,
+    Agent, Approvers, At, Client, Config, Cwd, Disclose, Guard, GuardEffect, Integers, Pattern, Reload, Scope,
     Server, ServerRequest,
 };
 use crate::{
@@ -61,6 +61,10 @@ pub fn write(config: &Config, comments: &Comments) -> String {
     if let Some(state) = &config.state {
         page.gap();
         page.line(format!("state = {}", quoted(state)));
+    }
+    match config.reload {
+        Reload::Apply => {}
+        Reload::Auto => page.line(format!("reload = {}", quoted(config.reload.as_str()))),
     }
     if config.zone != Zone::default() {
         page.line(format!("zone = {}", quoted(config.zone.as_str())));

@@ -22,6 +22,7 @@ pub(super) const TOP: Keys = Keys {
         "version",
         "tenant",
         "state",
+        "reload",
         "zone",
         "servers",
         "clients",
@@ -45,7 +46,6 @@ pub(super) const TOP: Keys = Keys {
         ("templates", "write agents and guards out until then"),
         ("include", "keep everything in this one file until then"),
         ("secrets", "refer to a secret where it is used, as in `\"${file:/run/secrets/crm}\"`"),
-        ("reload", NO_EFFECT),
         ("gateway", NO_EFFECT),
     ],
 };

@@ -75,6 +75,7 @@ impl Page {
             approvers: _,
             matches: _,
             tests: _,
+            reload: _,
         } = config;
         self.section(budgets, &["Budgets: how much may be spent, by whom, over which time."]);
         for budget in budgets {

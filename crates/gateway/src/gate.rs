@@ -524,9 +524,23 @@ impl<S: Store> Gate<S> {
         let before = self.engine.swap(Arc::new(Engine::new(policy, self.key.clone())));
         if let Err(error) = self.store.commit::<Durable>(decide::advance(Advance::Policy, record)).await {
             self.engine.store(before);
+            // What was decided in between was so by a policy that is not in force; it opens nothing either.
+            let failed = Record::new(
+                Kind::Apply,
+                self.clock.now().wall,
+                [("failed", "the policy before it stays in force".into())],
+            );
+            drop(self.store.commit::<Queued>(decide::advance(Advance::Policy, failed)).await);
+            if self.follow().await.is_err() {
+                self.latch.outdate_policy();
+            }
             return Err(error);
         }
-        self.follow().await
+        // It is in force, and on disk; a store that cannot be asked any more is no reason to say otherwise.
+        if self.follow().await.is_err() {
+            self.latch.outdate_policy();
+        }
+        Ok(())
     }
 
     /// What a server offers has changed: decisions made before open nothing any more.

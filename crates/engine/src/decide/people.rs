@@ -144,9 +144,16 @@ pub fn erase(before: Timestamp, by: &str, reason: &str, now: Now) -> Record {
 
 /// What is recorded of a file that is made effective: the versions of all that is applied with it, and what is
 /// different.
-pub fn applied(versions: (Option<&str>, &str), changes: &[String], by: &str, reason: &str, at: Timestamp) -> Record {
+pub fn applied(
+    versions: (Option<&str>, &str),
+    changes: &[String],
+    by: &str,
+    reason: &str,
+    at: Timestamp,
+) -> Record {
     let (old, new) = versions;
-    let listed = changes.iter().take(limits::LISTED).map(|what| Json::from(first_of(what, limits::WORDS_CHARS / 4)));
+    let listed =
+        changes.iter().take(limits::LISTED).map(|what| Json::from(first_of(what, limits::WORDS_CHARS / 4)));
     let more = changes.len().saturating_sub(limits::LISTED);
     let more = (more > 0).then(|| Json::from(format!("and {more} more")));
     Record::new(

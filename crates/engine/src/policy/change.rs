@@ -17,6 +17,7 @@ use super::config::{
     Agent, At, Client, Config, Guard, GuardScope, Pattern, Reload, Scope, Server, read, terms,
 };
 use crate::{
+    level::{Level, LevelSet},
     names::{Action, AgentName, ServerName, TeamName, ToolName},
     policy::config::Disclose,
 };
@@ -194,7 +195,8 @@ fn beyond<'a, T: PartialEq>(these: &'a [T], those: &[T]) -> Vec<&'a T> {
 fn client(name: &str, old: &Client, new: &Client, found: &mut Comparison) {
     let agents = [old.agent.clone(), new.agent.clone()];
     let Client { credential, agent, servers, sessions } = new;
-    let mut note = |effect, words: &str| found.note(agents.clone(), effect, format!("client `{name}` {words}"));
+    let mut note =
+        |effect, words: &str| found.note(agents.clone(), effect, format!("client `{name}` {words}"));
     if *credential != old.credential {
         note(Effect::Different, "has another credential");
     }
@@ -214,15 +216,17 @@ fn client(name: &str, old: &Client, new: &Client, found: &mut Comparison) {
 
 fn agent(name: &AgentName, old: &Agent, new: &Agent, found: &mut Comparison) {
     let Agent { team, levels, allow, deny, disclose, observe, line: _ } = new;
-    let mut note = |effect, words: String| found.note([name.clone()], effect, format!("agent `{name}` {words}"));
+    let mut note =
+        |effect, words: String| found.note([name.clone()], effect, format!("agent `{name}` {words}"));
     if *team != old.team {
-        let named = |team: &Option<TeamName>| team.as_ref().map_or("no team".to_owned(), |team| format!("`{team}`"));
+        let named =
+            |team: &Option<TeamName>| team.as_ref().map_or("no team".to_owned(), |team| format!("`{team}`"));
         note(Effect::Different, format!("is of {} instead of {}", named(team), named(&old.team)));
     }
-    for level in levels.iter().filter(|level| !old.levels.contains(*level)) {
+    for level in levels.iter().filter(|level| !has(&old.levels, *level)) {
         note(Effect::Wider, format!("holds {level} too"));
     }
-    for level in old.levels.iter().filter(|level| !levels.contains(*level)) {
+    for level in old.levels.iter().filter(|level| !has(levels, *level)) {
         note(Effect::Narrower, format!("no longer holds {level}"));
     }
     let lists: [(&[At<Pattern>], &[At<Pattern>], &str, bool); 2] =
@@ -246,6 +250,11 @@ fn agent(name: &AgentName, old: &Agent, new: &Agent, found: &mut Comparison) {
     }
 }
 
+/// For telling two files apart only; what a level permits is Cedar's to say.
+fn has(levels: &LevelSet, level: Level) -> bool {
+    levels.iter().any(|held| held == level)
+}
+
 struct Both<'a> {
     old: &'a Config,
     new: &'a Config,
@@ -261,7 +270,7 @@ impl Both<'_> {
     /// The agents that hold a tool of this level or name it, in either file.
     fn holding(&self, action: &Action, tool: &terms::Tool) -> Vec<AgentName> {
         let holds = |agent: &Agent| {
-            agent.levels.contains(tool.level) || agent.allow.iter().any(|at| at.value.matches(action))
+            has(&agent.levels, tool.level) || agent.allow.iter().any(|at| at.value.matches(action))
         };
         let agents = self.old.agents.iter().chain(&self.new.agents);
         agents.filter(|(_, agent)| holds(agent)).map(|(name, _)| name.clone()).collect()
@@ -299,7 +308,8 @@ impl Both<'_> {
         found: &mut Comparison,
     ) {
         let action = Action::new(server.clone(), tool.clone());
-        let mut note = |agents, effect, words: String| found.note(agents, effect, format!("tool `{action}` {words}"));
+        let mut note =
+            |agents, effect, words: String| found.note(agents, effect, format!("tool `{action}` {words}"));
         match (old, new) {
             (None, Some(new)) => {
                 note(self.holding(&action, new), Effect::Wider, format!("is new, of level {}", new.level));
@@ -310,9 +320,14 @@ impl Both<'_> {
             }
             (Some(old), None) => note(self.holding(&action, old), Effect::Narrower, "is gone".to_owned()),
             (Some(old), Some(new)) => {
-                let agents = || self.holding(&action, old).into_iter().chain(self.holding(&action, new)).collect();
+                let agents =
+                    || self.holding(&action, old).into_iter().chain(self.holding(&action, new)).collect();
                 if old.level != new.level {
-                    note(agents(), Effect::Different, format!("is of level {} instead of {}", new.level, old.level));
+                    note(
+                        agents(),
+                        Effect::Different,
+                        format!("is of level {} instead of {}", new.level, old.level),
+                    );
                 }
                 let canary = terms::Tool { level: new.level, canary: true, ..old.clone() };
                 if *new == canary && !old.canary {
@@ -331,8 +346,10 @@ impl Both<'_> {
             guards.iter().map(|guard| Guard { id: None, ..guard.clone() }).collect()
         };
         let (old, new) = (nameless(&self.old.guards), nameless(&self.new.guards));
-        for (guard, is_new) in
-            beyond(&new, &old).into_iter().map(|guard| (guard, true)).chain(beyond(&old, &new).into_iter().map(|guard| (guard, false)))
+        for (guard, is_new) in beyond(&new, &old)
+            .into_iter()
+            .map(|guard| (guard, true))
+            .chain(beyond(&old, &new).into_iter().map(|guard| (guard, false)))
         {
             let agents = match &guard.applies_to {
                 None => found.agents.iter().cloned().collect(),
@@ -385,7 +402,9 @@ impl Both<'_> {
                     let words = format!("has the cap {} instead of {}", new.cap, old.cap);
                     (agents(new), Effect::of(new.cap > old.cap), words)
                 }
-                (Some(old), Some(new)) if *new == (terms::Budget { warn: new.warn.clone(), ..old.clone() }) => {
+                (Some(old), Some(new))
+                    if *new == (terms::Budget { warn: new.warn.clone(), ..old.clone() }) =>
+                {
                     (agents(new), Effect::Same, "warns at other marks".to_owned())
                 }
                 (Some(old), Some(new)) => {
@@ -465,7 +484,10 @@ fn server(what: &dyn Fn(&str) -> String, old: &Server, new: &Server, found: &mut
     }
     for (these, those, grew) in [(meta, &old.meta, true), (&old.meta, meta, false)] {
         if !beyond(these, those).is_empty() {
-            note(Effect::of(grew), if grew { "gets more keys of `_meta`" } else { "gets fewer keys of `_meta`" });
+            note(
+                Effect::of(grew),
+                if grew { "gets more keys of `_meta`" } else { "gets fewer keys of `_meta`" },
+            );
         }
     }
     match (&old.resources, resources) {

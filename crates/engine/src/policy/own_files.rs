@@ -177,7 +177,8 @@ impl OwnFiles {
             plain = rest;
         }
         let slashes = plain.match_indices('/').map(|(at, _)| at).skip(1);
-        if slashes.chain([plain.len()]).any(|end| self.places.contains(plain.get(..end).unwrap_or_default())) {
+        if slashes.chain([plain.len()]).any(|end| self.places.contains(plain.get(..end).unwrap_or_default()))
+        {
             return true;
         }
         if !above {

@@ -523,6 +523,7 @@ fn config() -> impl Strategy<Value = Config> {
                 Some(test)
             });
             let tests = tests.collect();
+            let reload = if state.is_some() { Reload::Auto } else { Reload::Apply };
             Config {
                 zone: Zone::default(),
                 state,
@@ -537,6 +538,7 @@ fn config() -> impl Strategy<Value = Config> {
                 durability,
                 matches,
                 tests,
+                reload,
             }
         },
     )

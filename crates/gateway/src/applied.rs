@@ -85,6 +85,11 @@ impl std::error::Error for Damaged {}
 pub const MEND: &str =
     "`placet apply` makes the file as it is now the one that counts; `placet check` shows it first";
 
+/// That a file is another than the one that is applied.
+pub fn has_changed(name: &str, stamp: &Stamp) -> String {
+    format!("{name} has changed since it was applied at {}", stamp.at)
+}
+
 fn folder(state: &Path) -> PathBuf {
     state.join("applied")
 }

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod commitment;
 pub mod config;
 pub mod credential;
+pub mod effective;
 pub mod embed;
 pub mod fail_modes;
 pub mod frame;

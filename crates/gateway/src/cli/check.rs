@@ -6,15 +6,16 @@ use std::io::Write as _;
 use clap::Args;
 use placet_engine::{
     decision::{Denial, DenyReason},
-    diagnostic::inert,
+    diagnostic::{inert, render},
     names::{Action, AgentName},
     policy::{Judged, Policy, config::Disclose, explain::RuleShown},
 };
 
-use super::{Exit, PlaceArguments, complain, say};
+use super::{Exit, PlaceArguments, apply, complain, say};
 use crate::{
+    applied,
     config::{self, LoadError, Loaded},
-    fail_modes, words,
+    fail_modes, own_files, vet, words,
 };
 
 #[derive(Args, Debug)]
@@ -36,6 +37,11 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     }
     if let Some(lints) = loaded.lints() {
         tell(&lints);
+    }
+    let failed = vet::failed_tests(&loaded);
+    if !failed.is_empty() {
+        tell(&render(&failed, &loaded.name, &loaded.source));
+        return Exit::Config;
     }
     if arguments.show_cedar {
         say(loaded.policy.to_cedar().trim_end());
@@ -69,7 +75,32 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 
 /// Reads the file of a command as a node would, or says everything that is wrong with it.
 pub(super) fn loaded(place: &PlaceArguments) -> Result<Loaded, Exit> {
-    config::load(&place.places()?.config).map_err(|LoadError(text)| {
+    let places = place.places()?;
+    let loaded = config::load(&places.config).and_then(|loaded| {
+        let own = own_files::of_node(&places, &loaded.config);
+        let own = own.map_err(|why| LoadError(format!("error: {}\n", inert(&why))))?;
+        vet::may_reload(&loaded.config, &places.config)?;
+        Ok(Loaded { policy: loaded.policy.guarding(own), ..loaded })
+    });
+    let loaded = loaded.map_err(|LoadError(text)| {
+        tell(&text);
+        Exit::Config
+    })?;
+    if let Some(words) = apply::pending(&places, &loaded.inputs) {
+        eprintln!("note: {}", inert(&words));
+    }
+    Ok(loaded)
+}
+
+/// The file that is in force, or, where none was applied yet, the one that would be.
+pub(super) fn in_force(place: &PlaceArguments) -> Result<Loaded, Exit> {
+    let places = place.places()?;
+    let read = match applied::read(&places.state) {
+        Ok(Some(applied)) => config::load_from(applied.inputs),
+        Ok(None) => config::load(&places.config),
+        Err(damaged) => Err(LoadError(format!("error: {}\nhelp: {}\n", inert(&damaged.to_string()), applied::MEND))),
+    };
+    read.map_err(|LoadError(text)| {
         tell(&text);
         Exit::Config
     })

@@ -19,7 +19,7 @@ use crate::place;
 /// # Errors
 ///
 /// Why it was left as it was.
-pub(super) fn replace(path: &Path, expected: &str, text: &str) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, expected: &str, text: &str) -> io::Result<()> {
     let found = fs::metadata(path)?;
     if found.permissions().readonly() {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only"));

@@ -293,7 +293,7 @@ impl Node {
 
     /// What becomes of a version that is not applied.
     async fn consider(&self, served: &Served, version: String) -> Option<Pending> {
-        let changed = has_changed(served.inputs.name(), &served.stamp);
+        let changed = applied::has_changed(served.inputs.name(), &served.stamp);
         let waits =
             |words: String| Some(Pending { version: version.clone(), words: format!("{changed}; {words}") });
         let loaded = match self.vetted().await {
@@ -388,11 +388,6 @@ impl Node {
     pub(super) fn pending(&self) -> Option<String> {
         self.watched.lock().pending.as_ref().map(|pending| pending.words.clone())
     }
-}
-
-/// That a file is another than the one that is applied.
-pub fn has_changed(name: &str, stamp: &Stamp) -> String {
-    format!("{name} has changed since it was applied at {}", stamp.at)
 }
 
 /// What is accepted of each server: what stands in the new lock; where that is what stood in the old one, with what

@@ -230,7 +230,10 @@ impl Node {
                 },
                 () = self.changed.notified() => {}
                 () = sleep_until(alone + IDLE), if idle => break,
-                _ = looking.tick() => self.look().await,
+                _ = looking.tick() => {
+                    let node = Arc::clone(&self);
+                    tokio::spawn(async move { node.look().await });
+                }
                 _ = ending.wait_for(|ending| *ending) => break,
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,

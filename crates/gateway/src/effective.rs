@@ -233,10 +233,17 @@ fn origin(source: &Document<&str>, way: &[Step]) -> Option<usize> {
     let mut item = source.as_item().clone();
     for step in way {
         let below = match step {
-            Step::Key(key) => match item.as_table_like() {
-                Some(table) => Some(table.get(key)?.clone()),
-                None => None,
-            },
+            Step::Key(key) => {
+                // A list of one table may be written out as that table.
+                let only = item.as_array().filter(|list| list.len() == 1).and_then(|list| list.get(0));
+                if let Some(only) = only.filter(|only| only.is_inline_table()) {
+                    item = Item::Value(only.clone());
+                }
+                match item.as_table_like() {
+                    Some(table) => Some(table.get(key)?.clone()),
+                    None => None,
+                }
+            }
             Step::At(at) => match (item.as_array_of_tables(), item.as_array()) {
                 (Some(tables), _) => tables.get(*at).map(|table| Item::Table(table.clone())),
                 (None, Some(list)) => list.get(*at).map(|value| Item::Value(value.clone())),

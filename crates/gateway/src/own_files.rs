@@ -117,7 +117,10 @@ fn own(paths: &[PathBuf]) -> OwnFiles {
 fn forms(path: &Path) -> Vec<String> {
     let Ok(written) = std::path::absolute(path) else { return Vec::new() };
     let there = written.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
-    let behind = there.and_then(|(above, behind)| Some(behind.join(written.strip_prefix(above).ok()?)));
+    let behind = there.and_then(|(above, behind)| {
+        let below = written.strip_prefix(above).ok()?;
+        Some(if below.as_os_str().is_empty() { behind } else { behind.join(below) })
+    });
     let mut forms: Vec<String> =
         [Some(written), behind].into_iter().flatten().filter_map(|form| form.into_os_string().into_string().ok()).collect();
     forms.dedup();

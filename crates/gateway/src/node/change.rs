@@ -416,3 +416,30 @@ fn told(comparison: &Comparison, version: String, reattach: usize) -> Object {
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_just_written_is_not_told_by_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("placet.toml");
+        fs::write(&config, "a").unwrap();
+        let written = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        fs::File::options().write(true).open(&config).unwrap().set_modified(written).unwrap();
+        let at = |seconds: u64| Timestamp(seconds * 1_000_000);
+        // Neither just after it was written, nor where the clock stands before that.
+        assert_eq!(Seen::of(&config, at(1_800_000_001)), None);
+        assert_eq!(Seen::of(&config, at(1_799_999_000)), None);
+        let seen = Seen::of(&config, at(1_800_000_002)).unwrap();
+        assert_eq!(Seen::of(&config, at(1_800_001_000)), Some(seen.clone()));
+        // A lock that appears, a file of another length, and one that is gone, look different.
+        fs::write(lock_beside(&config), "").unwrap();
+        fs::File::options().write(true).open(lock_beside(&config)).unwrap().set_modified(written).unwrap();
+        let with_lock = Seen::of(&config, at(1_800_001_000));
+        assert!(with_lock.is_some() && with_lock != Some(seen));
+        fs::remove_file(&config).unwrap();
+        assert_ne!(Seen::of(&config, at(1_800_001_000)), with_lock);
+    }
+}

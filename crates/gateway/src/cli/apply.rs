@@ -6,7 +6,10 @@
 //!
 //! Not here: how a node changes over (`node`), and what is compared (the engine's `change`).
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    time::{Duration, Instant},
+};
 
 use clap::Args;
 use placet_engine::{
@@ -48,7 +51,10 @@ pub(super) struct Arguments {
 }
 
 /// How long a node may take to read, compile and record a version.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long between two tries while a node begins or ends.
+const RETRY: Duration = Duration::from_millis(20);
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
     match apply(arguments) {
@@ -180,32 +186,47 @@ fn line(question: &str) -> Result<String, Exit> {
 
 /// Has the node of this file change over, or keeps the version for the next one.
 fn enact(places: &Places, loaded: &Loaded, comparison: &Comparison, reason: &str) -> Result<(), Exit> {
-    let version = loaded.inputs.version();
-    let order = Object::from([
-        ("command", Json::from("apply")),
-        ("by", Json::from(operator())),
-        ("reason", Json::from(reason)),
-        ("version", Json::from(version)),
-    ]);
-    let answer = match order_within(&places.operator_socket(), order, PATIENCE) {
-        Ok(answer) => answer,
-        Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-            keep(places, loaded, comparison, reason)?;
-            say(&format!("{} is applied; no node runs, and the next one begins with it", loaded.name));
-            return Ok(());
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let order = Object::from([
+            ("command", Json::from("apply")),
+            ("by", Json::from(operator())),
+            ("reason", Json::from(reason)),
+            ("version", Json::from(loaded.inputs.version())),
+        ]);
+        let nobody = |cause: &io::Error| {
+            matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+        };
+        match order_within(&places.operator_socket(), order, PATIENCE) {
+            Ok(answer) => return answered(&answer, &loaded.name),
+            Err(cause) if nobody(&cause) => match keep(places, loaded, comparison, reason) {
+                Ok(()) => {
+                    say(&format!("{} is applied; no node runs, and the next one begins with it", loaded.name));
+                    return Ok(());
+                }
+                // A node begins or ends: it takes the order, or lets go of the state.
+                Err(Unkept::Held(_)) if Instant::now() < until => std::thread::sleep(RETRY),
+                Err(Unkept::Held(why) | Unkept::Failed(why)) => {
+                    complain(&inert(&why), None);
+                    return Err(Exit::Unavailable);
+                }
+            },
+            Err(cause) => {
+                let hint = "`placet node status` says which version is in force";
+                complain(&format!("the node does not answer: {cause}"), Some(hint));
+                return Err(Exit::Unavailable);
+            }
         }
-        Err(cause) => {
-            let hint = "`placet node status` says which version is in force";
-            complain(&format!("the node does not answer: {cause}"), Some(hint));
-            return Err(Exit::Unavailable);
-        }
-    };
+    }
+}
+
+fn answered(answer: &Json, name: &str) -> Result<(), Exit> {
     if answer.get("ok").and_then(Json::as_bool) != Some(true) {
         let why = answer.get("error").and_then(Json::as_str).unwrap_or("it does not say why");
         complain(&format!("the version before stays in force: {}", inert(why)), None);
         return Err(Exit::Refused);
     }
-    say(&format!("{} is applied, and in force", loaded.name));
+    say(&format!("{name} is applied, and in force"));
     match answer.get("reattach").and_then(Json::as_i64) {
         Some(0) | None => {}
         Some(count) => {
@@ -217,21 +238,28 @@ fn enact(places: &Places, loaded: &Loaded, comparison: &Comparison, reason: &str
     Ok(())
 }
 
+/// Why a version was not kept.
+enum Unkept {
+    /// Another process has the state.
+    Held(String),
+    /// Something else.
+    Failed(String),
+}
+
+impl From<String> for Unkept {
+    fn from(why: String) -> Self {
+        Unkept::Failed(why)
+    }
+}
+
 /// Keeps a version for the next node, with its record.
-fn keep(places: &Places, loaded: &Loaded, comparison: &Comparison, reason: &str) -> Result<(), Exit> {
-    let unavailable = |what: String| {
-        complain(&inert(&what), None);
-        Exit::Unavailable
-    };
-    places.make().map_err(|error| unavailable(error.to_string()))?;
+fn keep(places: &Places, loaded: &Loaded, comparison: &Comparison, reason: &str) -> Result<(), Unkept> {
+    places.make().map_err(|error| error.to_string())?;
     // The state is this process's while this is open: no node begins meanwhile.
     let opened = Sqlite::open(&places.state).map_err(|error| match error {
-        held @ OpenError::Held { .. } => {
-            complain(&held.to_string(), Some("a node is beginning or ending; try again"));
-            Exit::Unavailable
-        }
+        held @ OpenError::Held { .. } => Unkept::Held(held.to_string()),
         other @ (OpenError::Io { .. } | OpenError::Database { .. } | OpenError::Format { .. }) => {
-            unavailable(other.to_string())
+            Unkept::Failed(other.to_string())
         }
     })?;
     let old = before(places);
@@ -246,15 +274,16 @@ fn keep(places: &Places, loaded: &Loaded, comparison: &Comparison, reason: &str)
     let record = stamp.record(&loaded.inputs.version());
     let new = Applied { inputs: loaded.inputs.clone(), stamp };
     applied::keep(&places.state, &new)
-        .map_err(|cause| unavailable(format!("it cannot be kept, and the version before stays: {cause}")))?;
+        .map_err(|cause| format!("it cannot be kept, and the version before stays: {cause}"))?;
     let changes = Changes { records: vec![record], ..Changes::default() };
-    if let Err(error) = runtime()?.block_on(opened.store.commit::<Durable>(changes)) {
+    let runtime = runtime().map_err(|_| "it could not be recorded; the next node does".to_owned())?;
+    if let Err(error) = runtime.block_on(opened.store.commit::<Durable>(changes)) {
         let back = match &old {
             Before::Version(applied, _) => applied::keep(&places.state, applied).is_ok(),
             Before::Nothing | Before::Damaged => false,
         };
         let then = if back { "the version before stays" } else { "the next node begins with it and records it" };
-        return Err(unavailable(format!("it could not be recorded: {error}; {then}")));
+        return Err(format!("it could not be recorded: {error}; {then}").into());
     }
     let recorded = Applied { stamp: Stamp { recorded: true, ..new.stamp }, ..new };
     // If this is not kept, the next node records it once more.

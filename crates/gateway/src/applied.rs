@@ -110,7 +110,8 @@ pub fn is_there(state: &Path) -> bool {
 /// [`Damaged`] if it cannot be read whole.
 pub fn read(state: &Path) -> Result<Option<Applied>, Damaged> {
     let path = manifest(state);
-    let unread = |path: &Path, cause: io::Error| Damaged(format!("cannot read `{}`: {cause}", path.display()));
+    let unread =
+        |path: &Path, cause: io::Error| Damaged(format!("cannot read `{}`: {cause}", path.display()));
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -153,15 +154,14 @@ fn read_manifest(json: &Json) -> Option<Manifest> {
     Some(Manifest {
         name: text("name")?,
         version: text("applied")?,
-        parts: parts.map(|(part, digest)| Some((part.to_owned(), digest.as_str()?.to_owned()))).collect::<Option<_>>()?,
+        parts: parts
+            .map(|(part, digest)| Some((part.to_owned(), digest.as_str()?.to_owned())))
+            .collect::<Option<_>>()?,
         stamp: Stamp {
             at: Timestamp(at),
             by: text("by")?,
             reason: text("reason")?,
-            old: match json.get("old")? {
-                Json::Null => None,
-                old => Some(old.as_str()?.to_owned()),
-            },
+            old: if *json.get("old")? == Json::Null { None } else { Some(text("old")?) },
             changes: changes.collect::<Option<_>>()?,
             recorded: json.get("recorded")?.as_bool()?,
         },
@@ -187,7 +187,8 @@ pub fn keep(state: &Path, applied: &Applied) -> io::Result<()> {
     let mut parts = Object::new();
     for (part, text) in inputs.parts() {
         let digest = inputs::digest(text);
-        let path = text_file(state, &digest).ok_or_else(|| io::Error::other("a digest is none; this is a bug"))?;
+        let path =
+            text_file(state, &digest).ok_or_else(|| io::Error::other("a digest is none; this is a bug"))?;
         write_whole(&folder, &path, text)?;
         parts.insert(part.as_str(), digest.as_str());
     }

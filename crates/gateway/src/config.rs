@@ -135,7 +135,9 @@ fn locks(old: Option<&Lock>, new: Option<&Lock>, found: &mut Comparison) {
     let definitions = |lock: Option<&Lock>| -> BTreeMap<String, Arc<str>> {
         let servers = lock.into_iter().flat_map(|lock| &lock.servers);
         let tools = servers.flat_map(|(server, tools)| {
-            tools.iter().map(move |tool| (format!("{server}/{}", tool.definition.name), Arc::clone(&tool.text)))
+            tools
+                .iter()
+                .map(move |tool| (format!("{server}/{}", tool.definition.name), Arc::clone(&tool.text)))
         });
         tools.collect()
     };

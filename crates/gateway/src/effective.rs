@@ -202,8 +202,11 @@ fn tools(server: &mut dyn TableLike, way: &[Step], added: &mut Vec<Vec<Step>>) {
             table.insert("level", Item::Value(level.into()));
             *tool = Item::Table(table);
         }
-        let way: Vec<Step> =
-            way.iter().cloned().chain([Step::Key("tools".to_owned()), Step::Key(name.get().to_owned())]).collect();
+        let way: Vec<Step> = way
+            .iter()
+            .cloned()
+            .chain([Step::Key("tools".to_owned()), Step::Key(name.get().to_owned())])
+            .collect();
         if let Some(tool) = tool.as_table_like_mut() {
             add(tool, &way, &keys, added);
         }
@@ -320,7 +323,8 @@ calls = 5
     fn each_value_has_its_line_or_is_a_default_and_no_secret_is_shown() {
         let lines = Effective::of(&read(FILE).config.unwrap()).unwrap().lines(FILE);
         let found = |key: &str| {
-            let line = lines.iter().find(|line| line.key == key).unwrap_or_else(|| panic!("{key}: {lines:#?}"));
+            let line =
+                lines.iter().find(|line| line.key == key).unwrap_or_else(|| panic!("{key}: {lines:#?}"));
             (line.value.as_str(), line.line)
         };
         for (key, value, line) in [

@@ -36,8 +36,7 @@ use crate::{
         session::{Learn, Session, Settings},
     },
     node::registry,
-    own_files,
-    place,
+    own_files, place,
     sealer::Sealer,
     upstream::stdio::{Environment, Launch, Log},
 };

@@ -42,8 +42,9 @@ impl Inputs {
     ///
     /// [`LoadError`] if a file cannot be read. One that need not be there may be missing.
     pub fn read(config: &Path) -> Result<Self, LoadError> {
-        let wrong =
-            |path: &Path, cause: io::Error| LoadError(format!("error: cannot read `{}`: {cause}\n", path.display()));
+        let wrong = |path: &Path, cause: io::Error| {
+            LoadError(format!("error: cannot read `{}`: {cause}\n", path.display()))
+        };
         let text = fs::read_to_string(config).map_err(|cause| wrong(config, cause))?;
         let mut parts = BTreeMap::from([(CONFIG.to_owned(), text)]);
         let lock = lock_beside(config);
@@ -117,8 +118,13 @@ mod tests {
             let parts = [(CONFIG.to_owned(), config.to_owned())].into_iter().chain(lock).collect();
             Inputs::of("placet.toml".to_owned(), parts).unwrap().version()
         };
-        let versions =
-            [version("a", None), version("b", None), version("a", Some("")), version("a", Some("b")), version("ab", Some(""))];
+        let versions = [
+            version("a", None),
+            version("b", None),
+            version("a", Some("")),
+            version("a", Some("b")),
+            version("ab", Some("")),
+        ];
         for (at, one) in versions.iter().enumerate() {
             assert!(!versions[..at].contains(one), "{at}");
         }

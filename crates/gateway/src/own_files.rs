@@ -52,7 +52,12 @@ const START_UP: [&str; 22] = [
 /// If it cannot be told which clients' files were rewired.
 pub fn of_node(places: &Places, config: &Config) -> Result<Arc<OwnFiles>, String> {
     let mut paths = of_account()?;
-    paths.extend([places.config.clone(), lock_beside(&places.config), places.state.clone(), places.runtime.clone()]);
+    paths.extend([
+        places.config.clone(),
+        lock_beside(&places.config),
+        places.state.clone(),
+        places.runtime.clone(),
+    ]);
     if let Some(folder) = places.config.parent() {
         paths.push(folder.join("policies"));
     }
@@ -79,7 +84,10 @@ pub fn of_node(places: &Places, config: &Config) -> Result<Arc<OwnFiles>, String
 /// # Errors
 ///
 /// As [`of_node`].
-pub fn of_process(server: &placet_engine::names::ServerName, state: Option<&Path>) -> Result<Arc<OwnFiles>, String> {
+pub fn of_process(
+    server: &placet_engine::names::ServerName,
+    state: Option<&Path>,
+) -> Result<Arc<OwnFiles>, String> {
     let mut paths = of_account()?;
     paths.extend(state.map(Path::to_owned));
     Ok(Arc::new(own(&paths).with_base(server.clone(), Base::Guessed(here()))))
@@ -121,8 +129,11 @@ fn forms(path: &Path) -> Vec<String> {
         let below = written.strip_prefix(above).ok()?;
         Some(if below.as_os_str().is_empty() { behind } else { behind.join(below) })
     });
-    let mut forms: Vec<String> =
-        [Some(written), behind].into_iter().flatten().filter_map(|form| form.into_os_string().into_string().ok()).collect();
+    let mut forms: Vec<String> = [Some(written), behind]
+        .into_iter()
+        .flatten()
+        .filter_map(|form| form.into_os_string().into_string().ok())
+        .collect();
     forms.dedup();
     forms
 }
@@ -137,7 +148,11 @@ fn folder_of(variable: &str) -> Option<PathBuf> {
 
 /// The folder that this process is in, which its servers are in too.
 fn here() -> Vec<String> {
-    env::current_dir().ok().and_then(|folder| folder.into_os_string().into_string().ok()).into_iter().collect()
+    env::current_dir()
+        .ok()
+        .and_then(|folder| folder.into_os_string().into_string().ok())
+        .into_iter()
+        .collect()
 }
 
 /// Where a client may be that runs its servers in its own folder: at home, or where its file is.

@@ -343,7 +343,9 @@ mod tests {
     fn the_file_that_is_named_wins_over_the_environment_the_users_and_the_systems() {
         let (named, environment, user) = (Path::new("n"), PathBuf::from("/e"), PathBuf::from("/u"));
         let found = |named, environment: Option<&PathBuf>, there: &[&str]| {
-            search(named, environment.cloned(), Some(user.clone()), |path| there.iter().any(|one| path == Path::new(one)))
+            search(named, environment.cloned(), Some(user.clone()), |path| {
+                there.iter().any(|one| path == Path::new(one))
+            })
         };
         for (given, from, there, wanted, why) in [
             (Some(named), Some(&environment), &["/u"][..], "n", Why::Named),

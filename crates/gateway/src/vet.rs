@@ -60,7 +60,9 @@ pub fn failed_tests(loaded: &Loaded) -> Vec<Finding> {
 }
 
 fn differing(differences: &[Difference]) -> String {
-    let shown = differences.iter().map(|Difference { of, expected, got }| format!("{of}: expected {expected}, got {got}"));
+    let shown = differences
+        .iter()
+        .map(|Difference { of, expected, got }| format!("{of}: expected {expected}, got {got}"));
     shown.collect::<Vec<_>>().join("; ")
 }
 

@@ -65,7 +65,10 @@ const TESTS: [(&str, fn()); 26] = [
     ("a_connection_whose_client_is_another_now_makes_no_call_as_before", apply::what_a_connection_rests_on),
     ("a_broken_file_leaves_the_version_in_force", apply::a_broken_file_changes_nothing),
     ("a_damaged_version_is_told_and_not_guessed", apply::a_damaged_version_is_not_guessed),
-    ("a_change_that_only_narrows_goes_by_itself_where_nobody_else_writes", apply::a_change_that_only_narrows_may_go_by_itself),
+    (
+        "a_change_that_only_narrows_goes_by_itself_where_nobody_else_writes",
+        apply::a_change_that_only_narrows_may_go_by_itself,
+    ),
     ("no_argument_leads_to_placets_own_files", apply::own_files),
     ("the_file_that_is_meant_is_shown_with_its_origins_and_migrated", apply::config),
     ("the_scenario_prints_byte_for_byte", scenario),

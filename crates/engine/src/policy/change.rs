@@ -13,9 +13,7 @@ use std::{
     fmt,
 };
 
-use super::config::{
-    Agent, At, Client, Config, Guard, GuardScope, Pattern, Reload, Scope, Server, read, terms,
-};
+use super::config::{Agent, At, Client, Config, Guard, GuardScope, Reload, Scope, Server, read, terms};
 use crate::{
     level::{Level, LevelSet},
     names::{Action, AgentName, ServerName, TeamName, ToolName},
@@ -229,9 +227,8 @@ fn agent(name: &AgentName, old: &Agent, new: &Agent, found: &mut Comparison) {
     for level in old.levels.iter().filter(|level| !has(levels, *level)) {
         note(Effect::Narrower, format!("no longer holds {level}"));
     }
-    let lists: [(&[At<Pattern>], &[At<Pattern>], &str, bool); 2] =
-        [(allow, &old.allow, "allow", true), (deny, &old.deny, "deny", false)];
-    for (now, before, list, grants) in lists {
+    for (now, before, list, grants) in [(allow, &old.allow, "allow", true), (deny, &old.deny, "deny", false)]
+    {
         for At { value, .. } in beyond(now, before) {
             note(Effect::of(grants), format!("has `{value}` in its `{list}`"));
         }

@@ -149,7 +149,7 @@ impl OwnFiles {
         if path.starts_with('/') {
             return self.holds("", path, true);
         }
-        if let Some((home, rest)) = self.from_home(path) {
+        if let Some((home, rest)) = self.below_home(path) {
             return self.holds(home, rest, true);
         }
         match base {
@@ -160,7 +160,7 @@ impl OwnFiles {
     }
 
     /// What is behind `~`, `~user`, `$HOME` or `${HOME}`.
-    fn from_home<'a>(&'a self, path: &'a str) -> Option<(&'a str, &'a str)> {
+    fn below_home<'a>(&'a self, path: &'a str) -> Option<(&'a str, &'a str)> {
         let home = self.home.as_deref()?;
         let first = path.split('/').next().unwrap_or_default();
         let named = first.strip_prefix('~');

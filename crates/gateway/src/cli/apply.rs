@@ -104,7 +104,9 @@ fn before(places: &Places) -> Before {
         Ok(Some(applied)) => {
             let loaded = load_from(applied.inputs.clone());
             if let Err(LoadError(text)) = &loaded {
-                tell("note: the version in force cannot be loaded any more, so all of the file is shown as new\n");
+                tell(
+                    "note: the version in force cannot be loaded any more, so all of the file is shown as new\n",
+                );
                 tell(text);
             }
             Before::Version(Box::new(applied), loaded.ok().map(Box::new))
@@ -138,9 +140,8 @@ impl Before {
 /// What changes, and what that can do, for each agent.
 fn show(comparison: &Comparison) {
     let lines = comparison.differences.iter().map(|one| format!("{:9}  {}", one.effect.as_str(), one.what));
-    let agents = comparison.agents.iter().map(|agent| {
-        format!("agent {agent}: {}", comparison.effect_for(agent))
-    });
+    let agents =
+        comparison.agents.iter().map(|agent| format!("agent {agent}: {}", comparison.effect_for(agent)));
     let rule = (!comparison.agents.is_empty()).then(String::new);
     let all = [String::new(), format!("in all: {}", comparison.effect())];
     for line in lines.chain(rule).chain(agents).chain(all) {
@@ -160,7 +161,10 @@ fn reason(arguments: &Arguments) -> Result<String, Exit> {
         None => String::new(),
     };
     if given.trim().is_empty() {
-        complain("a change has a reason, which is recorded", Some("placet apply --reason 'finance may refund'"));
+        complain(
+            "a change has a reason, which is recorded",
+            Some("placet apply --reason 'finance may refund'"),
+        );
         return Err(Exit::Usage);
     }
     Ok(given.trim().to_owned())
@@ -168,7 +172,10 @@ fn reason(arguments: &Arguments) -> Result<String, Exit> {
 
 fn confirmed() -> Result<bool, Exit> {
     if !io::stdin().is_terminal() {
-        complain("there is no terminal to ask on", Some("`--yes` applies what is shown above without asking"));
+        complain(
+            "there is no terminal to ask on",
+            Some("`--yes` applies what is shown above without asking"),
+        );
         return Err(Exit::Usage);
     }
     Ok(matches!(line("apply it? [y/N] ")?.trim(), "y" | "Y" | "yes"))
@@ -201,7 +208,10 @@ fn enact(places: &Places, loaded: &Loaded, comparison: &Comparison, reason: &str
             Ok(answer) => return answered(&answer, &loaded.name),
             Err(cause) if nobody(&cause) => match keep(places, loaded, comparison, reason) {
                 Ok(()) => {
-                    say(&format!("{} is applied; no node runs, and the next one begins with it", loaded.name));
+                    say(&format!(
+                        "{} is applied; no node runs, and the next one begins with it",
+                        loaded.name
+                    ));
                     return Ok(());
                 }
                 // A node begins or ends: it takes the order, or lets go of the state.
@@ -282,7 +292,8 @@ fn keep(places: &Places, loaded: &Loaded, comparison: &Comparison, reason: &str)
             Before::Version(applied, _) => applied::keep(&places.state, applied).is_ok(),
             Before::Nothing | Before::Damaged => false,
         };
-        let then = if back { "the version before stays" } else { "the next node begins with it and records it" };
+        let then =
+            if back { "the version before stays" } else { "the next node begins with it and records it" };
         return Err(format!("it could not be recorded: {error}; {then}").into());
     }
     let recorded = Applied { stamp: Stamp { recorded: true, ..new.stamp }, ..new };
@@ -298,17 +309,24 @@ fn keep(places: &Places, loaded: &Loaded, comparison: &Comparison, reason: &str)
 }
 
 /// Applies what a command has just written, if what stood there before it was in force; otherwise says how.
-pub(super) fn what_was_written(places: &Places, before_version: Option<&str>, reason: &str) -> Result<(), Exit> {
+pub(super) fn what_was_written(
+    places: &Places,
+    before_version: Option<&str>,
+    reason: &str,
+) -> Result<(), Exit> {
     if !applied::is_there(&places.state) {
         // The first node applies what it finds.
         return Ok(());
     }
     let old = before(places);
     if old.version().as_deref() != before_version || before_version.is_none() {
-        eprintln!("note: the file differs from the version in force in more than this; `placet apply` makes it effective");
+        eprintln!(
+            "note: the file differs from the version in force in more than this; `placet apply` makes it effective"
+        );
         return Ok(());
     }
-    let loaded = vet::vetted(Inputs::read(&places.config).map_err(refused)?, &places.config).map_err(refused)?;
+    let loaded =
+        vet::vetted(Inputs::read(&places.config).map_err(refused)?, &places.config).map_err(refused)?;
     let comparison = old.comparison(&loaded);
     enact(places, &loaded, &comparison, reason)
 }

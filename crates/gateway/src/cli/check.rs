@@ -98,7 +98,9 @@ pub(super) fn in_force(place: &PlaceArguments) -> Result<Loaded, Exit> {
     let read = match applied::read(&places.state) {
         Ok(Some(applied)) => config::load_from(applied.inputs),
         Ok(None) => config::load(&places.config),
-        Err(damaged) => Err(LoadError(format!("error: {}\nhelp: {}\n", inert(&damaged.to_string()), applied::MEND))),
+        Err(damaged) => {
+            Err(LoadError(format!("error: {}\nhelp: {}\n", inert(&damaged.to_string()), applied::MEND)))
+        }
     };
     read.map_err(|LoadError(text)| {
         tell(&text);

@@ -123,7 +123,8 @@ fn migrate(place: &PlaceArguments, dry_run: bool) -> Result<(), Exit> {
         return Ok(());
     }
     written(&places.config, old, &new)?;
-    if let Some(words) = Inputs::read(&places.config).ok().and_then(|inputs| apply::pending(&places, &inputs)) {
+    if let Some(words) = Inputs::read(&places.config).ok().and_then(|inputs| apply::pending(&places, &inputs))
+    {
         eprintln!("note: {}", inert(&words));
     }
     Ok(())

@@ -77,7 +77,8 @@ pub(super) struct Served {
 impl Served {
     /// What was loaded, with the policy apart, which is the gate's.
     pub(super) fn of(loaded: Loaded, books: BTreeMap<ServerName, Arc<Book>>, stamp: Stamp) -> (Self, Policy) {
-        let Loaded { config, policy, books: _, digest, warnings: _, name: _, source: _, lock, inputs } = loaded;
+        let Loaded { config, policy, books: _, digest, warnings: _, name: _, source: _, lock, inputs } =
+            loaded;
         let version = inputs.version();
         (Self { config, digest, lock, inputs, version, books, stamp }, policy)
     }
@@ -184,14 +185,18 @@ pub(super) fn begin(places: &Places, now: Timestamp) -> Result<(Loaded, Stamp), 
     match applied::read(&places.state) {
         Ok(Some(Applied { inputs, stamp })) => {
             let loaded = load_from(inputs).map_err(|LoadError(text)| {
-                NodeError::Config(format!("error: the version that was applied at {} cannot be used\n{text}", stamp.at))
+                NodeError::Config(format!(
+                    "error: the version that was applied at {} cannot be used\n{text}",
+                    stamp.at
+                ))
             })?;
             vet::may_reload(&loaded.config, &places.config).map_err(config)?;
             Ok((loaded, stamp))
         }
         Ok(None) => {
             was_none_applied(&places.state)?;
-            let loaded = vet::vetted(Inputs::read(&places.config).map_err(config)?, &places.config).map_err(config)?;
+            let loaded =
+                vet::vetted(Inputs::read(&places.config).map_err(config)?, &places.config).map_err(config)?;
             let stamp = Stamp {
                 at: now,
                 by: "placet".to_owned(),
@@ -202,7 +207,10 @@ pub(super) fn begin(places: &Places, now: Timestamp) -> Result<(Loaded, Stamp), 
             };
             let applied = Applied { inputs: loaded.inputs.clone(), stamp };
             applied::keep(&places.state, &applied).map_err(|cause| {
-                NodeError::System(format!("what is applied cannot be kept in `{}`: {cause}", places.state.display()))
+                NodeError::System(format!(
+                    "what is applied cannot be kept in `{}`: {cause}",
+                    places.state.display()
+                ))
             })?;
             Ok((loaded, applied.stamp))
         }
@@ -310,7 +318,8 @@ impl Node {
         if !by_itself {
             return waits(format!("it is {effect}, and `placet apply` makes it effective"));
         }
-        match self.make_effective(loaded, "placet", "`reload` is \"auto\", and the change only narrows").await {
+        match self.make_effective(loaded, "placet", "`reload` is \"auto\", and the change only narrows").await
+        {
             Ok(_) => None,
             Err(why) => waits(format!("it could not be applied: {why}")),
         }
@@ -320,7 +329,9 @@ impl Node {
     async fn vetted(&self) -> Result<Loaded, LoadError> {
         let config = self.places.config.clone();
         let vetting = tokio::task::spawn_blocking(move || vet::vetted(Inputs::read(&config)?, &config));
-        vetting.await.unwrap_or_else(|_| Err(LoadError("error: it cannot be read; this is a bug\n".to_owned())))
+        vetting
+            .await
+            .unwrap_or_else(|_| Err(LoadError("error: it cannot be read; this is a bug\n".to_owned())))
     }
 
     /// Puts a vetted version in the place of the one in force. One at a time: the caller sees to that.
@@ -363,7 +374,9 @@ impl Node {
         *self.watched.lock() = Watched::default();
         (self.log)(&format!("{} is applied ({}): {}", new.inputs.name(), comparison.effect(), new.stamp));
         if let Some(cause) = remark {
-            (self.log)(&format!("that it is recorded could not be kept ({cause}); the next start records it again"));
+            (self.log)(&format!(
+                "that it is recorded could not be kept ({cause}); the next start records it again"
+            ));
         }
         Ok(told(&comparison, version, reattach))
     }
@@ -380,8 +393,10 @@ impl Node {
         let mut connections = self.connections.lock();
         self.served.store(Arc::clone(new));
         connections.retain(|connection| connection.strong_count() > 0);
-        let about = connections.iter().filter_map(Weak::upgrade).filter(|connection| connection.is_about(old, new));
-        about.map(|connection| connection.retired.send_replace(true)).count()
+        let about =
+            connections.iter().filter_map(Weak::upgrade).filter(|connection| connection.is_about(old, new));
+        let fresh = about.filter(|connection| !connection.retired.send_replace(true));
+        fresh.count()
     }
 
     /// What is to be said of files that are not those that are applied.

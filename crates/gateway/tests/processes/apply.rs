@@ -181,7 +181,10 @@ pub(super) fn a_damaged_version_is_not_guessed() {
         fs::write(&damaged, &good[..good.len() / 2]).unwrap();
         let (exit, said) = home.run(&["call", "spy/write_it", "{\"token\":\"two\"}"]);
         assert_eq!(exit, 6, "{said}");
-        assert!(said.contains("the version last applied cannot be used") && said.contains("`placet apply`"), "{said}");
+        assert!(
+            said.contains("the version last applied cannot be used") && said.contains("`placet apply`"),
+            "{said}"
+        );
         assert!(home.run(&["check"]).1.contains("the version last applied cannot be used"));
         let (exit, said) = apply(&home);
         assert_eq!(exit, 0, "{said}");
@@ -210,7 +213,10 @@ pub(super) fn a_change_that_only_narrows_may_go_by_itself() {
     let home = Home::new();
     edit(&home, "[servers.spy]", "reload = \"auto\"\n[servers.spy]");
     let (exit, said) = home.run(&["check"]);
-    assert!(exit == 6 && said.contains("`reload = \"auto\"` is for files that the node's account cannot write"), "{said}");
+    assert!(
+        exit == 6 && said.contains("`reload = \"auto\"` is for files that the node's account cannot write"),
+        "{said}"
+    );
     assert_eq!(call(&home, "spy/write_it", "one"), 6);
     if !rustix_is_root() {
         println!("passed over: only root can give a file away");
@@ -223,11 +229,17 @@ pub(super) fn a_change_that_only_narrows_may_go_by_itself() {
     let run = |arguments: &[&str]| {
         use std::os::unix::process::CommandExt as _;
         let mut command = Command::new(&program);
-        command.args(arguments).uid(NOBODY).gid(NOBODY).env_remove("PLACET_STATE").env_remove("PLACET_CONFIG");
+        command
+            .args(arguments)
+            .uid(NOBODY)
+            .gid(NOBODY)
+            .env_remove("PLACET_STATE")
+            .env_remove("PLACET_CONFIG");
         command.env("HOME", home.path("")).env("XDG_CONFIG_HOME", home.path("config"));
         command.env("XDG_STATE_HOME", home.path("state")).env("XDG_RUNTIME_DIR", home.path("run"));
         let output = command.output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let said =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         (output.status.code().unwrap_or(-1), said)
     };
     let call = |tool: &str| run(&["call", tool, "{\"token\":\"one\"}"]);

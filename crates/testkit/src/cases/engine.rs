@@ -120,7 +120,8 @@ impl Case {
 
 /// Files as a node has them, at a home that cases name by `~`.
 fn own_files() -> OwnFiles {
-    let files = [".bashrc", ".profile", ".zshrc", ".config/placet"].map(|file| format!("/home/person/{file}"));
+    let files =
+        [".bashrc", ".profile", ".zshrc", ".config/placet"].map(|file| format!("/home/person/{file}"));
     OwnFiles::new(files, false).at_home("/home/person", Some("person"))
 }
 

@@ -515,34 +515,6 @@ impl<S: Store> Gate<S> {
         Ok(self.store.load(&needs).await?.history)
     }
 
-    /// Judges by another policy from now on. Permits given under the old one open nothing any more.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the change could not be kept; then the old policy stays.
-    pub async fn apply(&self, policy: Policy, record: Record) -> Result<(), StoreError> {
-        let before = self.engine.swap(Arc::new(Engine::new(policy, self.key.clone())));
-        if let Err(error) = self.store.commit::<Durable>(decide::advance(Advance::Policy, record)).await {
-            self.engine.store(before);
-            // What was decided in between was so by a policy that is not in force; it opens nothing either.
-            let failed = Record::new(
-                Kind::Apply,
-                self.clock.now().wall,
-                [("failed", "the policy before it stays in force".into())],
-            );
-            drop(self.store.commit::<Queued>(decide::advance(Advance::Policy, failed)).await);
-            if self.follow().await.is_err() {
-                self.latch.outdate_policy();
-            }
-            return Err(error);
-        }
-        // It is in force, and on disk; a store that cannot be asked any more is no reason to say otherwise.
-        if self.follow().await.is_err() {
-            self.latch.outdate_policy();
-        }
-        Ok(())
-    }
-
     /// What a server offers has changed: decisions made before open nothing any more.
     ///
     /// # Errors

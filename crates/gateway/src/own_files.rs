@@ -12,9 +12,12 @@ use std::{
     sync::Arc,
 };
 
-use placet_engine::policy::{
-    config::{Config, Cwd, Part},
-    own_files::{Base, OwnFiles},
+use placet_engine::{
+    names::ServerName,
+    policy::{
+        config::{Config, Cwd, Part},
+        own_files::{Base, OwnFiles},
+    },
 };
 
 use crate::{init::undo, inputs::lock_beside, place, place::Places};
@@ -51,28 +54,24 @@ const START_UP: [&str; 22] = [
 ///
 /// If it cannot be told which clients' files were rewired.
 pub fn of_node(places: &Places, config: &Config) -> Result<Arc<OwnFiles>, String> {
-    let mut paths = of_account()?;
-    paths.extend([
-        places.config.clone(),
-        lock_beside(&places.config),
-        places.state.clone(),
-        places.runtime.clone(),
-    ]);
-    if let Some(folder) = places.config.parent() {
-        paths.push(folder.join("policies"));
-    }
+    let mut paths = of_account();
+    paths.extend([places.state.clone(), places.runtime.clone()]);
     let texts = config.servers.values().flat_map(|server| server.launch.env.values());
     paths.extend(texts.flat_map(|text| text.parts()).filter_map(|part| match part {
         Part::File(path) => Some(PathBuf::from(path)),
         Part::Literal(_) | Part::Env(_) => None,
     }));
-    let projects = undo::rewired()?;
-    let mut own = own(&paths);
+    // The folder of these may be a project's, in which agents work.
+    let rewired = undo::rewired()?;
+    let mut alone = rewired.clone();
+    alone.extend([places.config.clone(), lock_beside(&places.config)]);
+    alone.extend(places.config.parent().map(|folder| folder.join("policies")));
+    let mut own = own(&paths, &alone);
     for (server, entry) in &config.servers {
         let base = match &entry.launch.cwd {
             Cwd::Path(path) => Base::Known(path.clone()),
             Cwd::Node => Base::Guessed(here()),
-            Cwd::Client => Base::Guessed(clients_folders(&projects)),
+            Cwd::Client => Base::Guessed(clients_folders(&rewired)),
         };
         own = own.with_base(server.clone(), base);
     }
@@ -84,33 +83,37 @@ pub fn of_node(places: &Places, config: &Config) -> Result<Arc<OwnFiles>, String
 /// # Errors
 ///
 /// As [`of_node`].
-pub fn of_process(
-    server: &placet_engine::names::ServerName,
-    state: Option<&Path>,
-) -> Result<Arc<OwnFiles>, String> {
-    let mut paths = of_account()?;
+pub fn of_process(server: &ServerName, state: Option<&Path>) -> Result<Arc<OwnFiles>, String> {
+    let mut paths = of_account();
     paths.extend(state.map(Path::to_owned));
-    Ok(Arc::new(own(&paths).with_base(server.clone(), Base::Guessed(here()))))
+    let own = own(&paths, &undo::rewired()?);
+    Ok(Arc::new(own.with_base(server.clone(), Base::Guessed(here()))))
 }
 
 /// A state directory alone, for a program of somebody's own.
 pub fn of_state(state: &Path) -> Arc<OwnFiles> {
-    Arc::new(own(&[state.to_owned()]))
+    Arc::new(own(&[state.to_owned()], &[]))
 }
 
-fn of_account() -> Result<Vec<PathBuf>, String> {
+fn of_account() -> Vec<PathBuf> {
     let mut paths = place::account_folders();
-    paths.extend(undo::rewired()?);
     paths.extend(home().into_iter().flat_map(|home| START_UP.map(|file| home.join(file))));
     // A shell of this account may be told to look elsewhere.
-    let told = [("ZDOTDIR", ".zshrc"), ("ZDOTDIR", ".zshenv"), ("ZDOTDIR", ".zprofile")];
+    let told = [
+        ("ZDOTDIR", ".zshrc"),
+        ("ZDOTDIR", ".zshenv"),
+        ("ZDOTDIR", ".zprofile"),
+        ("XDG_CONFIG_HOME", "fish"),
+        ("XDG_CONFIG_HOME", "environment.d"),
+        ("XDG_CONFIG_HOME", "nushell"),
+    ];
     paths.extend(told.iter().filter_map(|(variable, file)| Some(folder_of(variable)?.join(file))));
-    Ok(paths)
+    paths
 }
 
-fn own(paths: &[PathBuf]) -> OwnFiles {
-    let texts = paths.iter().flat_map(|path| forms(path));
-    let own = OwnFiles::new(texts, cfg!(target_os = "macos"));
+fn own(paths: &[PathBuf], alone: &[PathBuf]) -> OwnFiles {
+    let texts = |paths: &[PathBuf]| -> Vec<String> { paths.iter().flat_map(|path| forms(path)).collect() };
+    let own = OwnFiles::new(texts(paths), cfg!(target_os = "macos")).and_alone(texts(alone));
     match home().as_ref().and_then(|home| home.to_str()) {
         Some(home) => {
             let user = env::var("USER").or_else(|_| env::var("LOGNAME")).ok();

@@ -27,8 +27,12 @@ pub const RULE: &str = "placet.own_files";
 /// The files that no argument may lead to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnFiles {
-    /// Plain absolute paths; what is below one belongs to it.
+    /// Plain absolute paths; what is below one belongs to it, and so does a folder that holds one.
     places: BTreeSet<String>,
+    /// Such paths whose folder is somebody else's, as a project's is.
+    alone: BTreeSet<String>,
+    /// Every name in any of these paths: a text that begins with another one, and does not go up, leads elsewhere.
+    names: BTreeSet<String>,
     /// What `~` and `$HOME` stand for, plain.
     home: Option<String>,
     /// Whose home that is, for `~name`.
@@ -50,13 +54,24 @@ pub enum Base {
 }
 
 impl OwnFiles {
-    /// These absolute paths, and what is below them. A path that is not absolute protects nothing, so it is left
-    /// out.
+    /// These absolute paths, what is below them, and the folders above them. A path that is not absolute protects
+    /// nothing, so it is left out.
     pub fn new(paths: impl IntoIterator<Item = String>, folds_case: bool) -> Self {
-        let plain = paths.into_iter().filter(|path| path.starts_with('/')).map(|path| plain("", &path));
-        // Whoever owned the root would forbid every path.
-        let places = plain.filter(|path| path != "/").map(|path| folded(path, folds_case)).collect();
-        Self { places, folds_case, ..Self::default() }
+        Self { places: usable(paths, folds_case), folds_case, ..Self::default() }.with_names()
+    }
+
+    /// With these paths and what is below them, but not the folders above: a call may be about the folder as a whole.
+    #[must_use]
+    pub fn and_alone(self, paths: impl IntoIterator<Item = String>) -> Self {
+        Self { alone: usable(paths, self.folds_case), ..self }.with_names()
+    }
+
+    fn with_names(mut self) -> Self {
+        let paths = self.places.iter().chain(&self.alone);
+        let names = paths.flat_map(|path| path.split('/')).filter(|name| !name.is_empty());
+        // Behind it is the same tree once more.
+        self.names = names.map(str::to_owned).chain(["proc".to_owned()]).collect();
+        self
     }
 
     /// With what `~`, `$HOME` and `~user` stand for.
@@ -76,7 +91,7 @@ impl OwnFiles {
 
     /// Whether nothing is protected.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.places.is_empty() && self.alone.is_empty()
     }
 
     /// The first argument of a call that leads to one of these files or covers one, as `args.paths[0]`.
@@ -90,7 +105,7 @@ impl OwnFiles {
     /// assert_eq!(touched(r#"{"note": "edit ~/.bashrc later"}"#), None);
     /// ```
     pub fn touched(&self, server: &ServerName, arguments: &Json) -> Option<String> {
-        if self.places.is_empty() {
+        if self.is_empty() {
             return None;
         }
         let base = self.bases.get(server);
@@ -171,14 +186,15 @@ impl OwnFiles {
 
     /// Whether the place is one of the files, below one, or, if that counts, above one.
     fn holds(&self, base: &str, path: &str, above: bool) -> bool {
+        if !self.may_lead_here(path) {
+            return base != "/" && self.is_inside(&folded(base.to_owned(), self.folds_case));
+        }
         let mut plain = folded(plain(base, path), self.folds_case);
         // The same tree once more, as a process sees it.
         while let Some(rest) = behind_proc(&plain) {
             plain = rest;
         }
-        let slashes = plain.match_indices('/').map(|(at, _)| at).skip(1);
-        if slashes.chain([plain.len()]).any(|end| self.places.contains(plain.get(..end).unwrap_or_default()))
-        {
+        if self.is_inside(&plain) {
             return true;
         }
         if !above {
@@ -188,6 +204,26 @@ impl OwnFiles {
             plain.push('/');
         }
         self.places.range(plain.clone()..).next().is_some_and(|place| place.starts_with(&plain))
+    }
+}
+
+impl OwnFiles {
+    /// Whether a path may lead to one of the files from anywhere that is not inside one. Most texts may not, and this
+    /// is told without looking at all of them.
+    fn may_lead_here(&self, path: &str) -> bool {
+        match path.split('/').find(|name| !matches!(*name, "" | ".")) {
+            None => true,
+            Some(_) if path.contains("..") => true,
+            Some(first) if self.folds_case => self.names.contains(&first.to_lowercase()),
+            Some(first) => self.names.contains(first),
+        }
+    }
+
+    /// Whether a plain path is one of the files or below one.
+    fn is_inside(&self, plain: &str) -> bool {
+        let slashes = plain.match_indices('/').map(|(at, _)| at).skip(1);
+        let is_one = |path: &str| self.places.contains(path) || self.alone.contains(path);
+        slashes.chain([plain.len()]).any(|end| is_one(plain.get(..end).unwrap_or_default()))
     }
 }
 
@@ -251,6 +287,12 @@ fn behind_proc(plain: &str) -> Option<String> {
         "" => Some("/".to_owned()),
         rest => rest.starts_with('/').then(|| rest.to_owned()),
     }
+}
+
+fn usable(paths: impl IntoIterator<Item = String>, folds_case: bool) -> BTreeSet<String> {
+    let plain = paths.into_iter().filter(|path| path.starts_with('/')).map(|path| plain("", &path));
+    // Whoever owned the root would forbid every path.
+    plain.filter(|path| path != "/").map(|path| folded(path, folds_case)).collect()
 }
 
 fn folded(path: String, folds_case: bool) -> String {

@@ -206,6 +206,15 @@ pub(super) fn a_damaged_version_is_not_guessed() {
     assert_eq!(call(&home, "spy/write_it", "six"), 0);
     assert_eq!(records(&home, "apply").len(), before + 1);
     assert!(fs::read_to_string(&manifest).unwrap().contains("\"recorded\":true"));
+    // A backup goes on with the version that was in force, not with the file of today.
+    let (copy, other) = (home.path("copy"), home.path("other"));
+    let (copy, other) = (copy.to_str().unwrap(), other.to_str().unwrap());
+    assert_eq!(home.run(&["backup", copy]).0, 0);
+    assert_eq!(home.run(&["node", "stop"]).0, 0);
+    edit(&home, LEVELS, "levels = []");
+    assert_eq!(home.run(&["restore", copy, "--state", other]).0, 0);
+    assert_eq!(home.run(&["call", "spy/write_it", "{\"token\":\"seven\"}", "--state", other]).0, 0);
+    assert_eq!(home.run(&["node", "stop", "--state", other]).0, 0);
 }
 
 /// Another account's file, which this test can make only as root; nobody runs the node then.

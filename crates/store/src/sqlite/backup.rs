@@ -186,7 +186,10 @@ pub fn restore(from: &Path, to: &Path, now: Timestamp) -> Result<Epoch, BackupEr
         }
     }
     copy_folder(&from.join(LOG), &to.join(format!("{LOG}.{old}")))?;
-    copy_folder(&from.join(APPLIED), &to.join(APPLIED))?;
+    // One that is there is what was applied last in this very place.
+    if !to.join(APPLIED).exists() {
+        copy_folder(&from.join(APPLIED), &to.join(APPLIED))?;
+    }
     fs::File::open(&half).and_then(|file| file.sync_all()).map_err(io(&half))?;
     fs::rename(&half, &target).map_err(io(&target))?;
     fs::File::open(to).and_then(|folder| folder.sync_all()).map_err(io(to))?;

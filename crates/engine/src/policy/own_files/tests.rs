@@ -114,6 +114,28 @@ fn a_relative_path_is_taken_from_where_the_server_takes_it() {
 }
 
 #[test]
+fn a_file_in_a_folder_of_somebody_elses_does_not_close_the_folder() {
+    let own = own().and_alone(["/repo/.mcp.json".to_owned()]);
+    for (text, found) in [
+        ("/repo/.mcp.json", true),
+        ("/repo/x/../.mcp.json", true),
+        ("/repo", false),
+        ("/repo/", false),
+        ("/repo/src", false),
+    ] {
+        assert_eq!(own.touched(&server("other"), &Json::from(text)).is_some(), found, "{text}");
+    }
+}
+
+#[test]
+fn a_server_that_runs_inside_one_reaches_nothing() {
+    let own = own().with_base(server("inside"), Base::Known("/home/ana/.config/placet/x".to_owned()));
+    for text in ["a", "a/b", "."] {
+        assert!(own.touched(&server("inside"), &Json::from(text)).is_some(), "{text}");
+    }
+}
+
+#[test]
 fn every_text_is_looked_at_and_the_argument_is_named() {
     for (arguments, named) in [
         (r#"{"a": {"b": [1, {"c": "~/.bashrc"}]}}"#, Some("args.a.b[1].c")),

@@ -85,6 +85,10 @@ impl OwnFiles {
     /// With the folder from which a server's tools take relative paths.
     #[must_use]
     pub fn with_base(mut self, server: ServerName, base: Base) -> Self {
+        let base = match base {
+            Base::Known(base) => Base::Known(plain("", &base)),
+            Base::Guessed(bases) => Base::Guessed(bases.iter().map(|base| plain("", base)).collect()),
+        };
         self.bases.insert(server, base);
         self
     }
@@ -205,9 +209,7 @@ impl OwnFiles {
         }
         self.places.range(plain.clone()..).next().is_some_and(|place| place.starts_with(&plain))
     }
-}
 
-impl OwnFiles {
     /// Whether a path may lead to one of the files from anywhere that is not inside one. Most texts may not, and this
     /// is told without looking at all of them.
     fn may_lead_here(&self, path: &str) -> bool {

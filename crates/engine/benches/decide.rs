@@ -26,6 +26,7 @@ use placet_engine::{
     policy::{
         Catalogue, Policy, Rules, Tool,
         config::{Agent, At, Guard, GuardEffect, GuardScope, Scope},
+        own_files::{Base, OwnFiles},
         when::When,
     },
     session::{Session, SessionId},
@@ -78,7 +79,7 @@ struct Desk {
 impl Desk {
     fn new(rules: Rules, catalogue: Catalogue) -> Self {
         let engine = Engine::new(
-            Policy::compile(rules, catalogue).expect("the rules are sound"),
+            Policy::compile(rules, catalogue).expect("the rules are sound").guarding(Arc::new(own_files())),
             DigestKey::new(&[1; 32]),
         );
         let definition = Definition::read(&json(DEFINITION)).expect("the definition is sound");
@@ -169,6 +170,15 @@ impl Desk {
     }
 }
 
+/// As many files as a node has, for a server whose folder is known.
+fn own_files() -> OwnFiles {
+    let files = (0..60).map(|at| format!("/home/person/.config/folder_{at}/file_{at}"));
+    let base = Base::Guessed(vec!["/".to_owned()]);
+    OwnFiles::new(files, false)
+        .at_home("/home/person", Some("person"))
+        .with_base("crm".parse().expect("a name"), base)
+}
+
 fn action(name: &str) -> Action {
     name.parse().expect("a name")
 }
@@ -240,6 +250,28 @@ fn check_schema(bencher: Bencher<'_, '_>) {
     let definition = Definition::read(&json(DEFINITION)).expect("the definition is sound");
     let arguments = Json::Object(arguments());
     bencher.bench_local(|| definition.schema.check(black_box(&arguments)));
+}
+
+/// Arguments of which half are paths.
+#[divan::bench]
+fn look_for_own_files(bencher: Bencher<'_, '_>) {
+    let own = own_files();
+    let arguments = json(
+        r#"{"path":"/home/person/work/project/src/main.rs","other":"src/lib.rs","text":"a line of text / with a slash",
+            "edits":[{"old":"fn one() {}","new":"fn two() {}"},{"old":"x","new":"y"}],"dry":true}"#,
+    );
+    let server = "crm".parse().expect("a name");
+    bencher.bench_local(|| own.touched(black_box(&server), black_box(&arguments)));
+}
+
+/// A text of a hundred thousand letters, as a file's content is.
+#[divan::bench]
+fn look_for_own_files_in_a_long_text(bencher: Bencher<'_, '_>) {
+    let own = own_files();
+    let text = "let path = \"src/main.rs\"; // a line of code\n".repeat(2_200);
+    let arguments = Json::Object(Object::from([("content", Json::from(text))]));
+    let server = "crm".parse().expect("a name");
+    bencher.bench_local(|| own.touched(black_box(&server), black_box(&arguments)));
 }
 
 #[divan::bench]

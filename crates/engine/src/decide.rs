@@ -18,7 +18,8 @@ mod settle;
 use std::{collections::BTreeSet, sync::Arc};
 
 pub use people::{
-    accept_clock, accept_overrun, advance, end_pause, end_session, erase, pause, resume, settle_epoch, stop,
+    accept_clock, accept_overrun, advance, applied, end_pause, end_session, erase, pause, resume,
+    settle_epoch, stop,
 };
 pub use settle::{Outcome, not_sent, recover, resolve};
 

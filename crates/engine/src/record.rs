@@ -63,11 +63,13 @@ pub enum Kind {
     Epoch,
     /// A person had values erased that records commit to.
     Erase,
+    /// A file was made effective, or could not be.
+    Apply,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 22] = [
+    pub const ALL: [Kind; 23] = [
         Kind::Intent,
         Kind::Outcome,
         Kind::Refusal,
@@ -90,6 +92,7 @@ impl Kind {
         Kind::Clock,
         Kind::Epoch,
         Kind::Erase,
+        Kind::Apply,
     ];
 
     /// The word for it.
@@ -117,6 +120,7 @@ impl Kind {
             Kind::Clock => "clock",
             Kind::Epoch => "epoch",
             Kind::Erase => "erase",
+            Kind::Apply => "apply",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Loading: from a configuration file to everything that a node serves by, or to all that is wrong with it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -13,13 +13,14 @@ use placet_engine::{
     names::ServerName,
     policy::{
         self, Policy, PolicyError, RuleProblem, Rules,
+        change::{self, Comparison, Effect},
         config::{self, Config, Cwd, Part, Text},
         lint::lint,
     },
 };
-use sha2::{Digest as _, Sha256};
 
 use crate::{
+    inputs::{Inputs, digest},
     lock::Lock,
     mcp::{catalog::Book, methods},
     upstream::stdio::{Environment, Launch},
@@ -42,6 +43,10 @@ pub struct Loaded {
     pub name: String,
     /// Its text, into which messages point.
     pub source: String,
+    /// What is accepted of each server, if there is a lock.
+    pub lock: Option<Lock>,
+    /// Everything that it was made of.
+    pub inputs: Inputs,
 }
 
 impl Loaded {
@@ -75,15 +80,21 @@ pub struct LoadError(pub String);
 ///
 /// [`LoadError`] with every mistake that was found.
 pub fn load(path: &Path) -> Result<Loaded, LoadError> {
+    load_from(Inputs::read(path)?)
+}
+
+/// Checks and compiles what was read.
+///
+/// # Errors
+///
+/// [`LoadError`] with every mistake that was found.
+pub fn load_from(inputs: Inputs) -> Result<Loaded, LoadError> {
     let wrong = |what: String| LoadError(format!("error: {what}\n"));
-    let source = fs::read_to_string(path)
-        .map_err(|cause| wrong(format!("cannot read `{}`: {cause}", path.display())))?;
+    let (source, name) = (inputs.config().to_owned(), inputs.name().to_owned());
     let read = config::read(&source);
-    let name = path
-        .file_name()
-        .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
     let Some(config) = read.config else { return Err(LoadError(render(&read.findings, &name, &source))) };
-    let lock = Lock::beside(path).map_err(|error| wrong(error.to_string()))?;
+    let lock = inputs.lock().map(Lock::read).transpose();
+    let lock = lock.map_err(|error| wrong(format!("the lock beside `{name}`: {error}")))?;
     let mut findings = read.findings;
     let mut catalogue = policy::catalogue(&config);
     for (action, tool) in &mut catalogue {
@@ -107,10 +118,40 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
         .keys()
         .map(|server| (server.clone(), Arc::new(Book::of(accepted(server).unwrap_or_default()))))
         .collect();
-    let digest = Sha256::digest(source.as_bytes());
-    let digest = digest.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+    let digest = digest(&source);
     let warnings = (!findings.is_empty()).then(|| render(&findings, &name, &source));
-    Ok(Loaded { config, policy, books, digest, warnings, name, source })
+    Ok(Loaded { config, policy, books, digest, warnings, name, source, lock, inputs })
+}
+
+/// What is different between two files and the locks beside them.
+pub fn compared(old: (&Config, Option<&Lock>), new: (&Config, Option<&Lock>)) -> Comparison {
+    let mut found = change::compare(old.0, new.0);
+    locks(old.1, new.1, &mut found);
+    found
+}
+
+/// What is accepted decides which tool a name stands for; what that can do, its form does not tell.
+fn locks(old: Option<&Lock>, new: Option<&Lock>, found: &mut Comparison) {
+    let definitions = |lock: Option<&Lock>| -> BTreeMap<String, Arc<str>> {
+        let servers = lock.into_iter().flat_map(|lock| &lock.servers);
+        let tools = servers.flat_map(|(server, tools)| {
+            tools
+                .iter()
+                .map(move |tool| (format!("{server}/{}", tool.definition.name), Arc::clone(&tool.text)))
+        });
+        tools.collect()
+    };
+    let (old, new) = (definitions(old), definitions(new));
+    let tools: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    for tool in tools {
+        let words = match (old.get(tool), new.get(tool)) {
+            (before, now) if before == now => continue,
+            (None, _) => "is accepted as it stands in the lock",
+            (_, None) => "is no longer in the lock",
+            (Some(_), Some(_)) => "is accepted with another definition",
+        };
+        found.note_for_all(Effect::Different, format!("tool `{tool}` {words}"));
+    }
 }
 
 /// What is wrong with a rule, shown on its line.

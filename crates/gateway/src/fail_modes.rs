@@ -24,7 +24,7 @@ const PARTS: [(&str, &str); 5] = [
         "audit",
         "what cannot be recorded does not run; what cannot be sealed yet is recorded, told, and sealed later",
     ),
-    ("policy", "a file that cannot be used starts no node"),
+    ("policy", "a version that cannot be used starts no node, and takes no other's place"),
     ("approver", "without an answer the question expires, and nothing runs"),
     ("upstream", "deny; what was sent and not answered is unknown"),
     ("clock", "a jump is not followed until a person accepts it, so no window ends early"),
@@ -98,7 +98,7 @@ execute                  on disk                                  queued       d
 delete                   on disk                                  waited for   deny        cost and key kept
 refusal, dry run         queued                                   -            stands      -
 audit lost               what cannot be recorded does not run; what cannot be sealed yet is recorded, told, and sealed later
-policy lost              a file that cannot be used starts no node
+policy lost              a version that cannot be used starts no node, and takes no other's place
 approver lost            without an answer the question expires, and nothing runs
 upstream lost            deny; what was sent and not answered is unknown
 clock lost               a jump is not followed until a person accepts it, so no window ends early";

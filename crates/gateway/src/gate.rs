@@ -542,20 +542,6 @@ impl<S: Store> Gate<S> {
         Ok(self.store.load(&needs).await?.history)
     }
 
-    /// Judges by another policy from now on. Permits given under the old one open nothing any more.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the change could not be kept; then the old policy stays.
-    pub async fn apply(&self, policy: Policy, record: Record) -> Result<(), StoreError> {
-        let before = self.engine.swap(Arc::new(Engine::new(policy, self.key.clone())));
-        if let Err(error) = self.store.commit::<Durable>(decide::advance(Advance::Policy, record)).await {
-            self.engine.store(before);
-            return Err(error);
-        }
-        self.follow().await
-    }
-
     /// What a server offers has changed: decisions made before open nothing any more.
     ///
     /// # Errors

@@ -36,7 +36,7 @@ use crate::{
         session::{Learn, Session, Settings},
     },
     node::registry,
-    place,
+    own_files, place,
     sealer::Sealer,
     upstream::stdio::{Environment, Launch, Log},
 };
@@ -99,7 +99,8 @@ pub async fn serve(inline: Inline) -> Result<(), String> {
     let _registration = registry::register(None)
         .inspect_err(|error| log(&format!("this process is not on the list of nodes: {error}")));
     // Until the server has said what it offers, nothing can be called.
-    let nothing = policy(&agent, held, &server, &[], &[])?;
+    let own = own_files::of_process(&server, inline.state.as_deref())?;
+    let nothing = policy(&agent, held, &server, &[], &[])?.guarding(Arc::clone(&own));
     let gate =
         Gate::new(nothing, store, latch, key, Arc::clone(&clock), &left_open).await.map_err(display)?;
 
@@ -107,7 +108,7 @@ pub async fn serve(inline: Inline) -> Result<(), String> {
         let (agent, server, globs, log, clock) =
             (agent.clone(), server.clone(), inline.globs.clone(), Arc::clone(&log), Arc::clone(&clock));
         Box::new(move |tools| {
-            let policy = policy(&agent, held, &server, &globs, tools)?;
+            let policy = policy(&agent, held, &server, &globs, tools)?.guarding(Arc::clone(&own));
             for tool in tools {
                 if levels(&globs, tool).len() > 1 {
                     log(&format!("tool `{tool}` matches globs of several levels, so it cannot be called"));
@@ -131,6 +132,7 @@ pub async fn serve(inline: Inline) -> Result<(), String> {
         learn: Some(learn),
         log,
         drain: DRAIN,
+        retired: None,
     };
     let out = Out::lines(client_io::stdout().map_err(display)?);
     let input = client_io::stdin().map_err(display)?;

@@ -136,6 +136,13 @@ impl Latch {
         self.wait();
     }
 
+    /// What was decided under the policy of before opens nothing any more, where the store cannot be asked how it
+    /// counts.
+    pub fn outdate_policy(&self) {
+        let current = *self.current.lock();
+        self.advance(Generations { policy: current.policy + 1, ..current });
+    }
+
     /// A stop that this process knows of besides the store and that covers a call there, or everything.
     pub fn standing(&self, about: Option<&Coordinates>) -> Option<Stop> {
         let found = self

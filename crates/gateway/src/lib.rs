@@ -6,6 +6,7 @@
 //!
 //! To put the boundary into a program of your own, start at [`Gateway`]. The way of one call is [`gate`].
 
+pub mod applied;
 pub mod attach;
 pub mod cli;
 pub mod client_io;
@@ -13,22 +14,26 @@ pub mod clock;
 pub mod commitment;
 pub mod config;
 pub mod credential;
+pub mod effective;
 pub mod embed;
 pub mod fail_modes;
 pub mod frame;
 pub mod gate;
 pub mod init;
 pub mod inline;
+pub mod inputs;
 pub mod latch;
 pub mod lock;
 pub mod mcp;
 pub mod node;
+pub mod own_files;
 pub mod payloads;
 pub mod place;
 pub mod sealer;
 pub mod sequencer;
 pub mod signing;
 pub mod upstream;
+pub mod vet;
 pub mod witness;
 pub mod words;
 

@@ -39,7 +39,8 @@ impl fmt::Display for PlaceError {
             PlaceError::NoConfig(places) => {
                 f.write_str("there is no configuration file; looked for ")?;
                 let places: Vec<_> = places.iter().map(|place| format!("`{}`", place.display())).collect();
-                f.write_str(&places.join(" and "))
+                f.write_str(&places.join(" and "))?;
+                f.write_str(", and nowhere else: never in the current folder")
             }
             PlaceError::Config(path, cause) => write!(f, "cannot read `{}`: {cause}", path.display()),
             PlaceError::NoHome(variable) => write!(f, "neither HOME nor {variable} is set"),
@@ -92,11 +93,19 @@ impl Places {
     ///
     /// [`PlaceError`] with every place that was looked at.
     pub fn of(config: Option<&Path>, state: Option<&Path>) -> Result<Self, PlaceError> {
-        let config = match config {
-            Some(path) => path.to_owned(),
-            None => find_config()?,
-        };
-        Self::at(config.canonicalize().map_err(|cause| PlaceError::Config(config, cause))?, state)
+        let Found { path, .. } = find_config(config)?;
+        match path.canonicalize() {
+            Ok(config) => Self::at(config, state),
+            Err(cause) => Self::without_file(&path, state).ok_or(PlaceError::Config(path, cause)),
+        }
+    }
+
+    /// The places of a node whose file is gone, if something of it was applied: that goes on.
+    fn without_file(config: &Path, state: Option<&Path>) -> Option<Self> {
+        let config = std::path::absolute(config).ok()?;
+        let folder = config.parent()?.canonicalize().ok()?;
+        let places = Self::at(folder.join(config.file_name()?), state).ok()?;
+        crate::applied::is_there(&places.state).then_some(places)
     }
 
     fn at(config: PathBuf, state: Option<&Path>) -> Result<Self, PlaceError> {
@@ -223,17 +232,84 @@ pub fn rewired() -> Result<PathBuf, PlaceError> {
     Ok(home("XDG_STATE_HOME", ".local/state")?.join("placet").join("rewired"))
 }
 
-fn find_config() -> Result<PathBuf, PlaceError> {
-    if let Some(path) = env::var_os("PLACET_CONFIG").filter(|path| !path.is_empty()) {
-        return Ok(path.into());
+/// Which configuration file is meant, and why that one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The file. One that was named may not be there.
+    pub path: PathBuf,
+    /// Why this one.
+    pub why: Why,
+}
+
+/// Why a configuration file is the one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// `--config` names it.
+    Named,
+    /// `$PLACET_CONFIG` names it.
+    Environment,
+    /// It is the user's own.
+    User,
+    /// It is the system's, and the user has none.
+    System,
+}
+
+impl Why {
+    /// In words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Why::Named => "named by `--config`",
+            Why::Environment => "named by $PLACET_CONFIG",
+            Why::User => "the user's own",
+            Why::System => "the system's, since the user has none",
+        }
     }
+}
+
+/// The system's file.
+const SYSTEM_CONFIG: &str = "/etc/placet/placet.toml";
+
+/// Finds the configuration file: the one that is named, else that of `$PLACET_CONFIG`, else the user's, else the
+/// system's.
+///
+/// # Errors
+///
+/// [`PlaceError::NoConfig`] with every place that was looked at.
+pub fn find_config(named: Option<&Path>) -> Result<Found, PlaceError> {
+    let environment = env::var_os("PLACET_CONFIG").map(PathBuf::from);
+    let user = config_home().ok().map(|home| home.join("placet.toml"));
+    search(named, environment, user, |path| path.exists())
+}
+
+fn search(
+    named: Option<&Path>,
+    environment: Option<PathBuf>,
+    user: Option<PathBuf>,
+    exists: impl Fn(&Path) -> bool,
+) -> Result<Found, PlaceError> {
+    if let Some(path) = named {
+        return Ok(Found { path: path.to_owned(), why: Why::Named });
+    }
+    if let Some(path) = environment.filter(|path| !path.as_os_str().is_empty()) {
+        return Ok(Found { path, why: Why::Environment });
+    }
+    let usual = user.map(|path| (path, Why::User)).into_iter().chain([(SYSTEM_CONFIG.into(), Why::System)]);
     let mut places = Vec::new();
-    places.extend(config_home().ok().map(|home| home.join("placet.toml")));
-    places.push(PathBuf::from("/etc/placet/placet.toml"));
-    match places.iter().find(|place| place.exists()) {
-        Some(found) => Ok(found.clone()),
-        None => Err(PlaceError::NoConfig(places)),
+    for (path, why) in usual {
+        if exists(&path) {
+            return Ok(Found { path, why });
+        }
+        places.push(path);
     }
+    Err(PlaceError::NoConfig(places))
+}
+
+/// The folders of this account in which Placet keeps something: configuration and credentials, states, sockets, what
+/// clients' files were.
+pub fn account_folders() -> Vec<PathBuf> {
+    let state = home("XDG_STATE_HOME", ".local/state").map(|home| home.join("placet"));
+    let folders = [config_home().ok(), account().ok(), state.ok(), runtime_home()];
+    folders.into_iter().flatten().collect()
 }
 
 fn home(variable: &'static str, below: &str) -> Result<PathBuf, PlaceError> {
@@ -257,4 +333,42 @@ fn runtime_home() -> Option<PathBuf> {
 fn short_digest(path: &Path) -> String {
     let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
     digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_that_is_named_wins_over_the_environment_the_users_and_the_systems() {
+        let (named, environment, user) = (Path::new("n"), PathBuf::from("/e"), PathBuf::from("/u"));
+        let found = |named, environment: Option<&PathBuf>, there: &[&str]| {
+            search(named, environment.cloned(), Some(user.clone()), |path| {
+                there.iter().any(|one| path == Path::new(one))
+            })
+        };
+        for (given, from, there, wanted, why) in [
+            (Some(named), Some(&environment), &["/u"][..], "n", Why::Named),
+            (None, Some(&environment), &["/u"], "/e", Why::Environment),
+            (None, Some(&PathBuf::new()), &["/u", SYSTEM_CONFIG], "/u", Why::User),
+            (None, None, &[SYSTEM_CONFIG], SYSTEM_CONFIG, Why::System),
+        ] {
+            let Found { path, why: because } = found(given, from, there).unwrap();
+            assert_eq!((path.as_path(), because), (Path::new(wanted), why));
+        }
+        let error = found(None, None, &[]).unwrap_err().to_string();
+        assert!(error.contains("`/u` and `/etc/placet/placet.toml`"), "{error}");
+        assert!(error.contains("never in the current folder"), "{error}");
+    }
+
+    #[test]
+    fn a_file_in_the_current_folder_is_never_found() {
+        let asked = std::cell::RefCell::new(Vec::new());
+        let found = search(None, None, None, |path| {
+            asked.borrow_mut().push(path.to_owned());
+            false
+        });
+        assert!(found.is_err());
+        assert!(asked.into_inner().iter().all(|path| path.is_absolute()));
+    }
 }

@@ -14,6 +14,8 @@
 
 #[path = "processes/approvals.rs"]
 mod approvals;
+#[path = "processes/apply.rs"]
+mod apply;
 #[path = "processes/erase.rs"]
 mod erase;
 #[path = "processes/kill_state.rs"]
@@ -49,7 +51,7 @@ use placet_testkit::{
 };
 use sha2::{Digest as _, Sha256};
 
-const TESTS: [(&str, fn()); 20] = [
+const TESTS: [(&str, fn()); 28] = [
     ("kill_9_leaves_each_write_with_its_intent_and_each_intent_with_an_outcome", kill_inline),
     ("kill_9_of_the_node_under_four_clients_loses_and_repeats_nothing", kill_node),
     ("kill_9_over_budgets_keys_and_stops_forgets_nothing_and_spends_nothing_twice", kill_state::kill_state),
@@ -64,6 +66,17 @@ const TESTS: [(&str, fn()); 20] = [
     ("a_persons_yes_runs_exactly_the_call_that_was_shown_once", approvals::approvals),
     ("values_are_erased_and_proofs_stay", erase::erase),
     ("values_are_encrypted_under_a_key_and_no_node_starts_without_it", payloads::payloads),
+    ("a_changed_file_waits_for_a_person_and_a_restart_changes_nothing", apply::a_change_waits_for_a_person),
+    ("a_call_that_is_out_ends_while_another_policy_is_applied", apply::what_is_under_way_ends),
+    ("a_connection_whose_client_is_another_now_makes_no_call_as_before", apply::what_a_connection_rests_on),
+    ("a_broken_file_leaves_the_version_in_force", apply::a_broken_file_changes_nothing),
+    ("a_damaged_version_is_told_and_not_guessed", apply::a_damaged_version_is_not_guessed),
+    (
+        "a_change_that_only_narrows_goes_by_itself_where_nobody_else_writes",
+        apply::a_change_that_only_narrows_may_go_by_itself,
+    ),
+    ("no_argument_leads_to_placets_own_files", apply::own_files),
+    ("the_file_that_is_meant_is_shown_with_its_origins_and_migrated", apply::config),
     ("the_scenario_prints_byte_for_byte", scenario),
     ("the_cases_hold_through_placet_mcp", cases),
     ("tests_of_the_policy_pass_fail_and_say_why", policy::tests_in_the_file),

@@ -50,6 +50,10 @@ pub(super) fn rule(
     let definition = accepted(&known.offer).map_err(deny)?;
     let arguments = call.arguments.value();
     definition.schema.check(arguments).map_err(|problem| deny(DenyReason::BadArguments(problem)))?;
+    // No pause and no `observe` softens this one.
+    if let Some(Judged::Refused { reason, policies }) = policy.judge_own_files(&call.action, arguments) {
+        return Err(Denial { policies, listed, ..deny(reason) });
+    }
     if !policy.is_conditional(&call.action) {
         return Ok(ruling);
     }

@@ -142,6 +142,33 @@ pub fn erase(before: Timestamp, by: &str, reason: &str, now: Now) -> Record {
     )
 }
 
+/// What is recorded of a file that is made effective: the versions of all that is applied with it, and what is
+/// different.
+pub fn applied(
+    versions: (Option<&str>, &str),
+    changes: &[String],
+    by: &str,
+    reason: &str,
+    at: Timestamp,
+) -> Record {
+    let (old, new) = versions;
+    let listed =
+        changes.iter().take(limits::LISTED).map(|what| Json::from(first_of(what, limits::WORDS_CHARS / 4)));
+    let more = changes.len().saturating_sub(limits::LISTED);
+    let more = (more > 0).then(|| Json::from(format!("and {more} more")));
+    Record::new(
+        Kind::Apply,
+        at,
+        [
+            ("old", old.map_or(Json::Null, Json::from)),
+            ("new", Json::from(new)),
+            ("changes", Json::Array(listed.chain(more).collect())),
+            ("by", Json::from(words(by))),
+            ("reason", Json::from(words(reason))),
+        ],
+    )
+}
+
 /// Somebody's words, as far as a record takes them.
 pub(super) fn words(text: &str) -> String {
     first_of(text, limits::WORDS_CHARS)

@@ -75,6 +75,31 @@ pub struct Config {
     pub matches: BTreeMap<MatchName, Match>,
     /// What the policy is expected to say, in the order of the file. No part of what is judged.
     pub tests: Vec<PolicyTest>,
+    /// What makes a changed file effective.
+    pub reload: Reload,
+}
+
+/// What makes a changed file effective.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reload {
+    /// A person, each time.
+    #[default]
+    Apply,
+    /// The node itself, where the change only narrows; a person otherwise.
+    Auto,
+}
+
+impl Reload {
+    /// Both of them.
+    pub const ALL: [Reload; 2] = [Reload::Apply, Reload::Auto];
+
+    /// The word for it in the file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Reload::Apply => "apply",
+            Reload::Auto => "auto",
+        }
+    }
 }
 
 /// A value and the line that it stands on, counted from 1. Only the value counts when two are compared: a

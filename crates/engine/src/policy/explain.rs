@@ -341,6 +341,7 @@ impl Policy {
         let Ok(changed) = Policy::compile(rules, self.catalogue.as_ref().clone()) else {
             return Change { what, line, then: None, also: Vec::new() };
         };
+        let changed = changed.guarding(Arc::clone(&self.own));
         let grants = |policy: &Policy, agent: &AgentName, tool: &Action| {
             matches!(policy.judge_opening(agent, tool), Judged::Granted { .. })
         };

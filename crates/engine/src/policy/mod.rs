@@ -8,6 +8,7 @@
 //! Start at [`Policy::compile`] and [`Policy::judge`]. Not here: what a call costs or what has happened before.
 
 pub mod arguments;
+pub mod change;
 pub mod config;
 mod eval;
 pub mod explain;
@@ -15,6 +16,7 @@ pub mod facts;
 pub mod lint;
 mod lower;
 mod model;
+pub mod own_files;
 pub mod trial;
 mod view;
 pub mod when;
@@ -41,6 +43,7 @@ use crate::{
 use config::{Agent, Approvers, Config, Control, Disclose, Guard, Person, Strength, terms};
 use eval::Compiled;
 use facts::Match;
+use own_files::OwnFiles;
 
 /// What a tool is, by the operator's word.
 #[derive(Clone, Debug)]
@@ -186,6 +189,7 @@ pub struct Policy {
     catalogue: Arc<Catalogue>,
     compiled: Compiled,
     trips: Vec<(terms::Trip, BudgetName, Window)>,
+    own: Arc<OwnFiles>,
 }
 
 /// What rules with conditions may look at of one call.
@@ -248,7 +252,23 @@ impl Policy {
             Ok((trip.clone(), name, Window::Rolling(trip.within)))
         });
         let trips = trips.collect::<Result<_, PolicyError>>()?;
-        Ok(Self { rules, catalogue, compiled, trips })
+        Ok(Self { rules, catalogue, compiled, trips, own: Arc::default() })
+    }
+
+    /// The same, with files that no argument may lead to, whatever the rules say.
+    #[must_use]
+    pub fn guarding(self, own: Arc<OwnFiles>) -> Self {
+        Self { own, ..self }
+    }
+
+    /// Refuses a call with an argument that leads to one of Placet's own files. Nothing lifts it.
+    pub(crate) fn judge_own_files(&self, action: &Action, arguments: &Json) -> Option<Judged> {
+        let argument = self.own.touched(&action.server, arguments)?;
+        let words = format!("`{argument}` leads to a file of Placet's own, or to a folder that holds one");
+        Some(Judged::Refused {
+            reason: DenyReason::Forbidden(Some(words.into())),
+            policies: vec![own_files::RULE.into()],
+        })
     }
 
     /// The tool's level, if the operator has given it one.
@@ -380,7 +400,8 @@ impl Policy {
         self.compiled.to_cedar()
     }
 
-    /// Digest of everything that can change a judgement: the policies and the catalogue.
+    /// Digest of everything in the rules that can change a judgement: the policies and the catalogue. Which files are
+    /// Placet's own is no rule, and no part of it.
     pub fn digest(&self) -> &str {
         self.compiled.digest()
     }

@@ -94,6 +94,9 @@ impl Policy {
         if let Err(problem) = definition.schema.check(&call.arguments) {
             return Ok(refused(DenyReason::BadArguments(problem)));
         }
+        if let Some(refused) = self.judge_own_files(&call.tool, &call.arguments) {
+            return Ok(refused);
+        }
         if !self.is_conditional(&call.tool) {
             return Ok(opened);
         }

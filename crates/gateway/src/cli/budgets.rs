@@ -12,11 +12,8 @@ use placet_engine::{
 };
 use placet_store::sqlite::Spending;
 
-use super::{Exit, PlaceArguments, audit, complain, orders, say};
-use crate::{
-    clock::{Clock as _, SystemClock},
-    config::{self, LoadError},
-};
+use super::{Exit, PlaceArguments, audit, check, complain, orders, say};
+use crate::clock::{Clock as _, SystemClock};
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
@@ -83,14 +80,7 @@ fn list(json: bool, place: &PlaceArguments) -> Result<(), Exit> {
 }
 
 fn budgets(place: &PlaceArguments) -> Result<Vec<Budget>, Exit> {
-    let places = place.places()?;
-    match config::load(&places.config) {
-        Ok(loaded) => Ok(loaded.config.budgets),
-        Err(LoadError(text)) => {
-            eprint!("{text}");
-            Err(Exit::Config)
-        }
-    }
+    check::in_force(place).map(|loaded| loaded.config.budgets)
 }
 
 /// What counts now, by whose account it is. Of sessions' accounts, which are many, the sum of each kind.

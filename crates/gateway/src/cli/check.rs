@@ -6,7 +6,7 @@ use std::io::Write as _;
 use clap::Args;
 use placet_engine::{
     decision::{Denial, DenyReason},
-    diagnostic::inert,
+    diagnostic::{inert, render},
     names::{Action, AgentName},
     policy::{
         Judged, Policy,
@@ -15,10 +15,11 @@ use placet_engine::{
     },
 };
 
-use super::{Exit, PlaceArguments, complain, say};
+use super::{Exit, PlaceArguments, apply, complain, say};
 use crate::{
+    applied,
     config::{self, LoadError, Loaded},
-    fail_modes, payloads, words,
+    fail_modes, own_files, payloads, vet, words,
 };
 
 #[derive(Args, Debug)]
@@ -52,6 +53,11 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             return Exit::Config;
         }
     };
+    let failed = vet::failed_tests(&loaded);
+    if !failed.is_empty() {
+        tell(&render(&failed, &loaded.name, &loaded.source));
+        return Exit::Config;
+    }
     if arguments.show_cedar {
         say(loaded.policy.to_cedar().trim_end());
         return Exit::Done;
@@ -96,7 +102,34 @@ fn unused_rights(config: &Config) -> Option<&'static str> {
 
 /// Reads the file of a command as a node would, or says everything that is wrong with it.
 pub(super) fn loaded(place: &PlaceArguments) -> Result<Loaded, Exit> {
-    config::load(&place.places()?.config).map_err(|LoadError(text)| {
+    let places = place.places()?;
+    let loaded = config::load(&places.config).and_then(|loaded| {
+        let own = own_files::of_node(&places, &loaded.config);
+        let own = own.map_err(|why| LoadError(format!("error: {}\n", inert(&why))))?;
+        vet::may_reload(&loaded.config, &places.config)?;
+        Ok(Loaded { policy: loaded.policy.guarding(own), ..loaded })
+    });
+    let loaded = loaded.map_err(|LoadError(text)| {
+        tell(&text);
+        Exit::Config
+    })?;
+    if let Some(words) = apply::pending(&places, &loaded.inputs) {
+        eprintln!("note: {}", inert(&words));
+    }
+    Ok(loaded)
+}
+
+/// The file that is in force, or, where none was applied yet, the one that would be.
+pub(super) fn in_force(place: &PlaceArguments) -> Result<Loaded, Exit> {
+    let places = place.places()?;
+    let read = match applied::read(&places.state) {
+        Ok(Some(applied)) => config::load_from(applied.inputs),
+        Ok(None) => config::load(&places.config),
+        Err(damaged) => {
+            Err(LoadError(format!("error: {}\nhelp: {}\n", inert(&damaged.to_string()), applied::MEND)))
+        }
+    };
+    read.map_err(|LoadError(text)| {
         tell(&text);
         Exit::Config
     })

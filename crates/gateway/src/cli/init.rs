@@ -16,11 +16,11 @@ use placet_engine::{
     policy::config::{Cwd, Launch},
 };
 
-use super::{Exit, complain, runtime, say};
+use super::{Exit, apply, complain, runtime, say};
 use crate::{
     credential,
     init::{Plan, Proposal, Wanted, create, propose},
-    place,
+    place::{self, Places},
     upstream::stdio::Log,
 };
 
@@ -123,6 +123,8 @@ fn init(arguments: &Arguments) -> Result<(), Exit> {
     }
     write(&proposal, &path, &key)
         .map_err(|cause| unavailable(format!("nothing works without all of it: {cause}")))?;
+    let places = Places::to_be(&path).map_err(|error| unavailable(error.to_string()))?;
+    apply::what_was_written(&places, None, "placet init")?;
     let program =
         std::env::current_exe().map_or_else(|_| "placet".to_owned(), |path| path.display().to_string());
     eprintln!("wrote {}, {} and {}", path.display(), path.with_extension("lock").display(), key.display());

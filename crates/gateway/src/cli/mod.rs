@@ -3,12 +3,14 @@
 //! Each command is a file of its own and ends with one of the exit codes below. Start at [`main`].
 
 mod approvals;
+mod apply;
 mod audit;
 mod backup;
 mod budgets;
 mod call;
 mod calls;
 mod check;
+mod config;
 mod demo;
 mod explain;
 mod init;
@@ -89,6 +91,10 @@ enum Command {
     Call(call::Arguments),
     /// Read the configuration file as a node would, offline
     Check(check::Arguments),
+    /// Make the file as it is now the one in force, with a reason
+    Apply(apply::Arguments),
+    /// Which file is meant, what it means, and its form
+    Config(config::Arguments),
     /// Run the tests that stand in the configuration file, offline
     Test(test::Arguments),
     /// Say why a call would be decided as it would, and what would change that
@@ -135,6 +141,8 @@ pub fn main() -> ExitCode {
         Command::Mcp(arguments) => mcp::run(&arguments).into(),
         Command::Call(arguments) => call::run(&arguments).into(),
         Command::Check(arguments) => check::run(&arguments).into(),
+        Command::Apply(arguments) => apply::run(&arguments).into(),
+        Command::Config(arguments) => config::run(&arguments).into(),
         Command::Test(arguments) => test::run(&arguments).into(),
         Command::Explain(arguments) => explain::run(&arguments).into(),
         Command::Approvals(arguments) => approvals::run(&arguments).into(),

@@ -88,9 +88,14 @@ fn status(place: &PlaceArguments, json: bool) -> Exit {
         Some(Json::Null) | None => "no".to_owned(),
         Some(other) => other.compact(),
     };
-    for key in ["version", "pid", "config", "state", "clients", "stopped", "paused", "observed", "clock"] {
-        // A clock that is followed is nothing to speak of.
-        if (key != "clock" || status.get(key).is_some()) && !say(&format!("{key:8} {}", text(key))) {
+    for key in [
+        "version", "pid", "config", "applied", "changed", "state", "clients", "stopped", "paused",
+        "observed", "clock",
+    ] {
+        // A clock that is followed is nothing to speak of, and neither is a file that has not changed.
+        if (!["clock", "changed"].contains(&key) || status.get(key).is_some())
+            && !say(&format!("{key:8} {}", text(key)))
+        {
             return Exit::Done;
         }
     }

@@ -13,7 +13,7 @@ use placet_engine::{
 use sha2::{Digest as _, Sha256};
 use toml_edit::{DocumentMut, value};
 
-use super::{Exit, PlaceArguments, check, complain, say};
+use super::{Exit, PlaceArguments, apply, check, complain, say};
 use crate::{
     credential,
     init::{draw, replace},
@@ -100,10 +100,8 @@ fn add(name: &str, place: &PlaceArguments) -> Result<(), Exit> {
     })?;
     keep(&path, &loaded.source, &text, &key, &secret).map_err(|cause| unavailable(cause.to_string()))?;
     say(&format!("{name} has a secret, in {}; its digest is in {}", key.display(), path.display()));
-    eprintln!(
-        "a node that runs goes by the file as it was: `placet node stop`, and the next client starts another"
-    );
-    Ok(())
+    let reason = format!("a secret of {name}");
+    apply::what_was_written(&place.places()?, Some(&loaded.inputs.version()), &reason)
 }
 
 /// The file with a person's credential. None if it would then say anything else than that besides.

@@ -38,6 +38,7 @@ use crate::{
     clock::{Clock, Guarded, SystemClock},
     gate::Gate,
     latch::Latch,
+    own_files,
     sealer::Sealer,
     sequencer::SequencerError,
     upstream::in_process::{Closures, Context, InProcess, Plan},
@@ -381,6 +382,11 @@ impl Builder {
             rules.budgets.push(budget);
         }
         let policy = Policy::compile(rules, catalogue).map_err(BuildError::Policy)?;
+        // A program's other files are its own; what is remembered here is not its tools' to write.
+        let policy = match &self.state {
+            Some(state) => policy.guarding(own_files::of_state(state)),
+            None => policy,
+        };
         let (store, key, left_open) = open(self.state.as_deref(), self.payloads)?;
         let seen = match &store {
             Kept::Memory(_) => Timestamp(0),

@@ -1,16 +1,17 @@
-//! What people do at the gate: stop and resume, say what became of a call, end a session, have values erased, and
+//! What people do at the gate: stop and resume, have another policy in force, say what became of a call, end a session, have values erased, and
 //! what is done when the store has failed and works again.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use placet_engine::{
     budget::Account,
     call::CallId,
-    decide,
+    decide::{self, Engine},
     permit::{Durable, Queued},
+    policy::Policy,
     record::{Kind, Record},
     session::SessionKey,
-    state::Needs,
+    state::{Advance, Needs},
     stop::{Leaves, Scope, Stop},
     time::Timestamp,
 };
@@ -192,6 +193,34 @@ impl<S: Store> Gate<S> {
         self.clock.accept();
         let changes = decide::accept_clock(&doubt, by, reason, self.clock.now());
         self.store.commit::<Durable>(changes).await.map(drop)
+    }
+
+    /// Judges by another policy from now on. Permits given under the old one open nothing any more.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the change could not be kept; then the old policy stays.
+    pub async fn apply(&self, policy: Policy, record: Record) -> Result<(), StoreError> {
+        let before = self.engine.swap(Arc::new(Engine::new(policy, self.key.clone())));
+        if let Err(error) = self.store.commit::<Durable>(decide::advance(Advance::Policy, record)).await {
+            self.engine.store(before);
+            // What was decided in between was so by a policy that is not in force; it opens nothing either.
+            let failed = Record::new(
+                Kind::Apply,
+                self.clock.now().wall,
+                [("failed", "the policy before it stays in force".into())],
+            );
+            drop(self.store.commit::<Queued>(decide::advance(Advance::Policy, failed)).await);
+            if self.follow().await.is_err() {
+                self.latch.outdate_policy();
+            }
+            return Err(error);
+        }
+        // It is in force, and on disk; a store that cannot be asked any more is no reason to say otherwise.
+        if self.follow().await.is_err() {
+            self.latch.outdate_policy();
+        }
+        Ok(())
     }
 
     /// Tells the latch what the store has: generations, and stops.

@@ -38,7 +38,7 @@ use placet_engine::{
 use sha2::{Digest as _, Sha256};
 use toml_edit::DocumentMut;
 
-pub(crate) use self::replace::create;
+pub(crate) use self::replace::{create, replace};
 use crate::{lock::Lock, mcp::catalog::Book, upstream::stdio::Log};
 
 /// A server that is to stand behind us.

@@ -6,7 +6,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -45,6 +48,8 @@ pub struct Book {
     closed: Mutex<bool>,
     /// Findings that a person has heard of.
     told: Mutex<BTreeSet<(String, String)>>,
+    /// How often the levels of its tools have changed.
+    readings: AtomicU64,
 }
 
 /// What one connection's server offers, held against the book.
@@ -73,6 +78,16 @@ impl Book {
     pub fn of(accepted: impl IntoIterator<Item = Accepted>) -> Self {
         let by_name = accepted.into_iter().map(|accepted| (accepted.definition.name.clone(), accepted));
         Self { accepted: Mutex::new(by_name.collect()), ..Self::default() }
+    }
+
+    /// Says that lists are to be held against it again: tools have got or lost their levels.
+    pub fn reread(&self) {
+        self.readings.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How often that was said. A list that was held against it before is none.
+    pub fn readings(&self) -> u64 {
+        self.readings.load(Ordering::Acquire)
     }
 
     /// Nothing more is accepted at first contact.

@@ -31,7 +31,7 @@ use placet_engine::{
 };
 use placet_store::Store;
 use tokio::{
-    sync::{Mutex as AsyncMutex, mpsc},
+    sync::{Mutex as AsyncMutex, mpsc, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -82,6 +82,8 @@ pub struct Settings {
     pub log: Log,
     /// How long calls in flight may take once the client is gone.
     pub drain: Duration,
+    /// Whether what it rests on is no longer so: then no call of it is judged to be as accepted. None: never.
+    pub retired: Option<watch::Receiver<bool>>,
 }
 
 /// Makes the policy from the tools that the server first offers.
@@ -143,6 +145,8 @@ struct Listed {
     listing: Arc<Listing>,
     /// How often the server had said that its tools changed when its list was asked for.
     changes: u64,
+    /// How often the book had said that lists are to be read again.
+    readings: u64,
 }
 
 /// Where and how one request is to be answered.
@@ -350,6 +354,16 @@ impl<S: Store> Session<S> {
         if let Some(previous) = previous {
             previous.end_now();
         }
+    }
+
+    /// Whether the file that is in force now no longer has this connection as it is.
+    fn is_retired(&self) -> bool {
+        self.settings.retired.as_ref().is_some_and(|retired| *retired.borrow())
+    }
+
+    /// Whether a list is what this server offers, by its own word and by the book.
+    fn is_current(&self, listed: &Listed, child: &Arc<Child>) -> bool {
+        listed.changes == child.changes() && listed.readings == self.settings.book.readings()
     }
 
     /// Whether this is the server that the connection has now.

@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc};
 use placet_engine::{
     json::{Json, Limits, Object, parse},
     names::{ClientName, ServerName},
-    policy::config::{Client, Cwd},
+    policy::config::{Client, Config, Cwd},
     record::Kind,
 };
 use sha2::{Digest as _, Sha256};
@@ -19,7 +19,7 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-use super::Node;
+use super::{Node, change::Connection};
 use crate::{
     attach::PROTOCOL,
     client_io, config,
@@ -42,8 +42,9 @@ pub(super) async fn serve(node: &Arc<Node>, stream: UnixStream) {
         Ok(Ok(Some(frame))) if frame.kind == FrameKind::Hello => frame,
         Ok(_) | Err(_) => return,
     };
-    let settings = match introduce(node, &hello.payload) {
-        Ok(settings) => settings,
+    node.look().await;
+    let (settings, gap, connection) = match introduce(node, &hello.payload) {
+        Ok(introduced) => introduced,
         Err(why) => {
             (node.log)(&format!("a client was turned away: {why}"));
             let reason = Json::Object(Object::from([("error", Json::from(why.as_str()))]));
@@ -53,7 +54,6 @@ pub(super) async fn serve(node: &Arc<Node>, stream: UnixStream) {
             return;
         }
     };
-    let (settings, gap) = settings;
     if gap > 0 {
         let client = Json::from(settings.client.as_str());
         node.note(Kind::Gap, [("client", client), ("calls", Json::from(gap))]).await;
@@ -63,12 +63,13 @@ pub(super) async fn serve(node: &Arc<Node>, stream: UnixStream) {
         return;
     }
     let (inbox, inbound) = mpsc::channel(client_io::INBOX);
-    let mut ending = node.ending.subscribe();
+    let (mut ending, mut retired) = (node.ending.subscribe(), connection.retired());
     let reading = tokio::spawn(async move {
         loop {
             let frame = tokio::select! {
                 frame = Frame::receive(&mut input) => frame,
                 _ = ending.wait_for(|ending| *ending) => return,
+                _ = retired.wait_for(|retired| *retired) => return,
             };
             let Ok(Some(Frame { kind, seq, payload })) = frame else { return };
             // Nothing else comes from a client that has been let in.
@@ -83,10 +84,11 @@ pub(super) async fn serve(node: &Arc<Node>, stream: UnixStream) {
     });
     Session::new(Arc::clone(&node.gate), settings, Out::frames(output)).run(inbound).await;
     reading.abort();
+    drop(connection);
 }
 
 /// Who a client is and what it may reach, or why it is not let in.
-fn introduce(node: &Node, payload: &[u8]) -> Result<(Settings, i64), String> {
+fn introduce(node: &Node, payload: &[u8]) -> Result<(Settings, i64, Arc<Connection>), String> {
     let hello =
         parse(payload, &Limits::EDGE).map_err(|error| format!("its introduction cannot be read: {error}"))?;
     let text = |key: &str| hello.get(key).and_then(Json::as_str);
@@ -100,21 +102,25 @@ fn introduce(node: &Node, payload: &[u8]) -> Result<(Settings, i64), String> {
     if text("config") != Some(&*ours) {
         return Err(format!("it wants another configuration file than `{ours}`, which this node serves"));
     }
-    let (name, client) = credential(node, text("secret").unwrap_or_default())
+    // A change that is under way finds this connection, or this connection finds the change.
+    let mut connections = node.connections.lock();
+    let served = node.served.load_full();
+    let (name, client) = credential(&served.config, text("secret").unwrap_or_default())
         .ok_or("its credential is none of this file's clients; run `placet init` again")?;
     let server = chosen(client, text("server"))?;
-    let entry = node
+    let entry = served
         .config
         .servers
         .get(&server)
         .ok_or_else(|| format!("there is no server `{server}` in the file"))?;
-    let book = node.books.get(&server).cloned().unwrap_or_default();
+    let book = served.books.get(&server).cloned().unwrap_or_default();
     let folder = text("folder").map(PathBuf::from);
     let folder = folder.filter(|_| entry.launch.cwd == Cwd::Client);
     let log: Log = {
         let (log, server) = (Arc::clone(&node.log), server.clone());
         Arc::new(move |line| log(&format!("[{server}] {line}")))
     };
+    let connection = Connection::new(name.clone(), server.clone());
     let settings = Settings {
         agent: client.agent.clone(),
         client: name.clone(),
@@ -129,14 +135,16 @@ fn introduce(node: &Node, payload: &[u8]) -> Result<(Settings, i64), String> {
         log,
         // A client that goes away only detaches: what runs is finished here, and recorded.
         drain: placet_engine::policy::config::terms::Tool::DEADLINE,
+        retired: Some(connection.retired()),
     };
-    Ok((settings, hello.get("gap").and_then(Json::as_i64).unwrap_or(0)))
+    connections.push(Arc::downgrade(&connection));
+    Ok((settings, hello.get("gap").and_then(Json::as_i64).unwrap_or(0), connection))
 }
 
 /// The client whose credential this secret is. Digests are compared, so the time taken tells nothing of them.
-fn credential<'a>(node: &'a Node, secret: &str) -> Option<(&'a ClientName, &'a Client)> {
+fn credential<'a>(config: &'a Config, secret: &str) -> Option<(&'a ClientName, &'a Client)> {
     let digest: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
-    node.config.clients.iter().find(|(_, client)| client.credential.0 == digest)
+    config.clients.iter().find(|(_, client)| client.credential.0 == digest)
 }
 
 /// The server that a client asks for, if it may reach it; the only one, if it asks for none.

@@ -4,32 +4,31 @@
 //! that says who they are ([`agent`]); people's commands by `operator.sock` ([`operator`]). No request is
 //! served on both, and people's are served by a thread of their own: whatever agents and servers keep busy, a stop
 //! is taken. While it lives it is on the list of the account's nodes ([`registry`]). It opens no port, and leaves
-//! after ten idle minutes.
+//! after ten idle minutes. What it serves is the version last applied, and can change under way ([`change`]).
 //!
 //! Start at [`serve`]; the other end of `agent.sock` is `crate::attach`.
 
 mod agent;
+mod change;
 pub mod operator;
 pub mod registry;
 
 use std::{
-    collections::BTreeMap,
     fs,
     os::unix::fs::PermissionsExt as _,
     path::Path,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use placet_engine::{
     call::DigestKey,
     json::Json,
-    names::ServerName,
-    policy::config::Config,
     record::{Kind, Record},
 };
 use placet_store::sqlite::{OpenError, Sqlite};
@@ -37,16 +36,15 @@ use tokio::{
     net::{UnixListener, UnixStream},
     signal::unix::{SignalKind, signal},
     sync::{Notify, watch},
+    time::{Instant, MissedTickBehavior, sleep_until},
 };
 
 use crate::{
     clock::{Clock, Guarded, SystemClock},
-    config::{self, Loaded},
-    fail_modes,
+    config, fail_modes,
     gate::Gate,
     latch::Latch,
-    mcp::catalog::Book,
-    payloads,
+    own_files, payloads,
     place::Places,
     sealer::Sealer,
     upstream::stdio::Log,
@@ -61,9 +59,12 @@ const DRAIN: Duration = Duration::from_secs(30);
 /// A node that serves.
 pub(crate) struct Node {
     gate: Arc<Gate<Sqlite>>,
-    config: Config,
-    config_digest: String,
-    books: BTreeMap<ServerName, Arc<Book>>,
+    served: ArcSwap<change::Served>,
+    /// Whoever begins to serve a client holds this while reading what is served.
+    connections: Mutex<Vec<Weak<change::Connection>>>,
+    /// Changes of what is served, one at a time.
+    changing: tokio::sync::Mutex<()>,
+    watched: Mutex<change::Watched>,
     places: Places,
     log: Log,
     attached: AtomicUsize,
@@ -101,9 +102,7 @@ impl std::error::Error for NodeError {}
 pub async fn serve(places: Places, ready: impl FnOnce()) -> Result<(), NodeError> {
     let system = |error: &dyn std::fmt::Display| NodeError::System(error.to_string());
     places.make().map_err(|error| system(&error))?;
-    let Loaded { config, policy, books, digest, warnings, name: _, source: _ } =
-        config::load(&places.config).map_err(|error| NodeError::Config(error.0))?;
-    let keys = payloads::keys(&config).map_err(|why| NodeError::Config(format!("error: {why}\n")))?;
+    let (named, keys) = change::payload_keys(&places)?;
     let opened = Sqlite::open_with(&places.state, keys).map_err(|error| match error {
         held @ OpenError::Held { .. } => NodeError::Held(held),
         sealed @ OpenError::Sealed { .. } => {
@@ -114,28 +113,35 @@ pub async fn serve(places: Places, ready: impl FnOnce()) -> Result<(), NodeError
             system(&other)
         }
     })?;
+    let (mut loaded, stamp) = change::begin(&places, &named, SystemClock.now().wall)?;
     let log = log_to(&places.state.join("node.log")).map_err(|error| system(&error))?;
-    warnings.iter().flat_map(|warnings| warnings.lines()).for_each(|line| log(line));
+    loaded.warnings.iter().flat_map(|warnings| warnings.lines()).for_each(|line| log(line));
     // Before anything is served: a ledger that contradicts the store says that one of them is not what it was.
     let clock: Arc<dyn Clock> = Arc::new(Guarded::new(SystemClock, opened.store.epoch().calendar));
     let sealer =
         Sealer::start(&places.state, Arc::clone(&clock), Arc::clone(&log)).map_err(|error| system(&error))?;
-    let told = config::told_at_start(&config).into_iter().chain(fail_modes::table(config.durability));
+    let told = config::told_at_start(&loaded.config);
+    let told = told.into_iter().chain(fail_modes::table(loaded.config.durability));
     for line in told.chain([payloads::told(opened.store.payloads())]) {
         log(&line);
     }
     let latch = Latch::new(places.stop_files().map_err(|error| system(&error))?);
     let key: DigestKey = opened.store.key().clone();
-    let gate = Gate::new(policy, opened.store, latch, key, clock, &opened.left_open)
+    let own = own_files::of_node(&places, &loaded.config).map_err(NodeError::System)?;
+    let books = std::mem::take(&mut loaded.books);
+    let (served, policy) = change::Served::of(loaded, books, stamp);
+    let gate = Gate::new(policy.guarding(own), opened.store, latch, key, clock, &opened.left_open)
         .await
         .map_err(|error| system(&error))?;
+    let served = change::recorded(served, &gate, &places.state).await?;
     let agents = listen(&places.agent_socket()).map_err(|error| system(&error))?;
     let operators = listen(&places.operator_socket()).map_err(|error| system(&error))?;
     let node = Arc::new(Node {
         gate: Arc::new(gate),
-        config,
-        config_digest: digest,
-        books,
+        served: ArcSwap::from_pointee(served),
+        connections: Mutex::default(),
+        changing: tokio::sync::Mutex::default(),
+        watched: Mutex::default(),
         places,
         log,
         attached: AtomicUsize::new(0),
@@ -145,6 +151,10 @@ pub async fn serve(places: Places, ready: impl FnOnce()) -> Result<(), NodeError
     let people = operator::Desk::open(Arc::clone(&node), operators).map_err(|error| system(&error))?;
     let registration = registry::register(Some(&node.places)).map_err(|error| system(&error))?;
     (node.log)(&format!("node {} serves {}", std::process::id(), node.places.config.display()));
+    node.look().await;
+    if let Some(words) = node.pending() {
+        eprintln!("{}", placet_engine::diagnostic::inert(&words));
+    }
     ready();
     Arc::clone(&node).run(agents).await;
     // Whoever is on the list answers: it leaves the list first, and before it lets go of the state directory,
@@ -210,14 +220,25 @@ impl Node {
             return;
         };
         let mut ending = self.ending.subscribe();
+        let mut looking = tokio::time::interval(change::LOOKING);
+        looking.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Since when nobody is there.
+        let mut alone = Instant::now();
         loop {
             let idle = self.attached.load(Ordering::Acquire) == 0;
+            if !idle {
+                alone = Instant::now();
+            }
             tokio::select! {
                 stream = agents.accept() => if let Ok((stream, _)) = stream {
                     self.admit(stream, Surface::Agents);
                 },
                 () = self.changed.notified() => {}
-                () = tokio::time::sleep(IDLE), if idle => break,
+                () = sleep_until(alone + IDLE), if idle => break,
+                _ = looking.tick() => {
+                    let node = Arc::clone(&self);
+                    tokio::spawn(async move { node.look().await });
+                }
                 _ = ending.wait_for(|ending| *ending) => break,
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,

@@ -130,6 +130,14 @@ async fn obey(node: &Arc<Node>, command: &Json) -> Object {
         "end_session" => end_session(node, command, by).await,
         "reopen" => reopen(node, command, by, reason).await,
         "erase" => erase(node, command, by, reason).await,
+        "apply" => match node.apply(text("version"), by, reason).await {
+            Ok(told) => {
+                let mut answer = done();
+                told.iter().for_each(|(key, value)| drop(answer.insert(key, value.clone())));
+                answer
+            }
+            Err(why) => failed(&why),
+        },
         "rebuild" => match node.gate.store().rebuild().await {
             Ok(is_folded) => with_more(done(), [("folded", Json::from(is_folded))]),
             Err(error) => failed(&error.to_string()),
@@ -271,6 +279,8 @@ fn with_more<const N: usize>(mut answer: Object, more: [(&str, Json); N]) -> Obj
 }
 
 async fn status(node: &Arc<Node>) -> Object {
+    node.look().await;
+    let served = node.served.load_full();
     let stopped = match node.gate.standing().await {
         Ok(Some(stop)) => Json::from(format!("{} ({})", stop.reason, stop.by)),
         Ok(None) => Json::Null,
@@ -280,7 +290,11 @@ async fn status(node: &Arc<Node>) -> Object {
     status.insert("version", env!("CARGO_PKG_VERSION"));
     status.insert("pid", i64::from(std::process::id()));
     status.insert("config", node.places.config.to_string_lossy().into_owned());
-    status.insert("config_digest", node.config_digest.as_str());
+    status.insert("config_digest", served.digest.as_str());
+    status.insert("applied", served.stamp.to_string());
+    if let Some(words) = node.pending() {
+        status.insert("changed", words);
+    }
     status.insert("state", node.places.state.to_string_lossy().into_owned());
     // The one who asks is attached too.
     let clients = node.attached.load(Ordering::Acquire).saturating_sub(1);

@@ -60,6 +60,9 @@ const LEDGER_KEY: &str = "ledger.key";
 const LEDGER_PUB: &str = "ledger.pub";
 const LOG: &str = "log";
 
+/// The version of the policy last applied: a restored state goes on with the one that it had.
+const APPLIED: &str = "applied";
+
 /// Which epoch a database is in.
 pub(super) fn epoch(connection: &Connection) -> rusqlite::Result<Epoch> {
     connection.query_row("SELECT number, restored_at, calendar FROM epoch", [], |row| {
@@ -104,6 +107,7 @@ impl super::Reader {
             }
         }
         copy_folder(&from.join(LOG), &to.join(LOG))?;
+        copy_folder(&from.join(APPLIED), &to.join(APPLIED))?;
         for file in [path.as_path(), to] {
             fs::File::open(file).and_then(|file| file.sync_all()).map_err(io(file))?;
         }
@@ -182,6 +186,10 @@ pub fn restore(from: &Path, to: &Path, now: Timestamp) -> Result<Epoch, BackupEr
         }
     }
     copy_folder(&from.join(LOG), &to.join(format!("{LOG}.{old}")))?;
+    // One that is there is what was applied last in this very place.
+    if !to.join(APPLIED).exists() {
+        copy_folder(&from.join(APPLIED), &to.join(APPLIED))?;
+    }
     fs::File::open(&half).and_then(|file| file.sync_all()).map_err(io(&half))?;
     fs::rename(&half, &target).map_err(io(&target))?;
     fs::File::open(to).and_then(|folder| folder.sync_all()).map_err(io(to))?;

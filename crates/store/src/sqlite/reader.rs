@@ -6,6 +6,7 @@ use placet_engine::{
     call::CallId,
     cost::Amount,
     names::AgentName,
+    record::Kind,
     session::{Session, SessionId, SessionKey},
     state::{Ending, Intent, Open},
     stop::Stop,
@@ -125,6 +126,19 @@ impl Reader {
             "SELECT seq, call, body FROM records WHERE seq > ?1 ORDER BY seq LIMIT ?2",
             rusqlite::params![i64::try_from(seq).unwrap_or(i64::MAX), count],
         )
+    }
+
+    /// The last record of a kind. Looks through all of them if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Database`] if they cannot be read.
+    pub fn last_of(&self, kind: Kind) -> Result<Option<Entry>, OpenError> {
+        let found = self.query(
+            "SELECT seq, call, body FROM records WHERE kind = ?1 ORDER BY seq DESC LIMIT 1",
+            rusqlite::params![kind.as_str()],
+        )?;
+        Ok(found.into_iter().next())
     }
 
     /// All records about one call, oldest first.

@@ -14,7 +14,7 @@ use placet_engine::{
     names::{Action, ToolName},
     once::Kept,
     permit::Durable,
-    policy::{Policy, Rules, catalogue, config},
+    policy::{Policy, Rules, catalogue, config, own_files::OwnFiles},
     state::{Changes, Ending, Known},
     stop::{Leaves, Stop},
     time::{BootInstant, Now, Timestamp},
@@ -66,6 +66,7 @@ impl Case {
         }
         let policy = Policy::compile(Rules::from(&config), tools);
         let policy = policy.unwrap_or_else(|error| panic!("{}: {}: {error}", self.file.display(), self.name));
+        let policy = policy.guarding(Arc::new(own_files()));
         let secret = DigestKey::new(&[1; 32]);
         let (engine, store) = (Engine::new(policy, secret.clone()), Memory::new());
         let mut now = Now { wall: BEGIN, boot: BootInstant::default() };
@@ -115,6 +116,13 @@ impl Case {
             }
         }
     }
+}
+
+/// Files as a node has them, at a home that cases name by `~`.
+fn own_files() -> OwnFiles {
+    let files =
+        [".bashrc", ".profile", ".zshrc", ".config/placet"].map(|file| format!("/home/person/{file}"));
+    OwnFiles::new(files, false).at_home("/home/person", Some("person"))
 }
 
 impl Step {

@@ -136,6 +136,7 @@ impl<'a> Reader<'a> {
             durability: top.get("durability").map(|field| self.durability(&field)).unwrap_or_default(),
             tests: self.policy_tests(&tests, &known),
             payloads: top.get("payloads").and_then(|field| self.payloads(&field)),
+            reload: top.get("reload").and_then(|field| self.reload(&field)).unwrap_or_default(),
         };
         config.budgets = self.budgets(&budgets, &known, &config);
         if config.people.len() == people.len() {

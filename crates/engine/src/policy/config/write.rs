@@ -7,8 +7,8 @@
 //! Not here: editing a file that exists. Start at [`write()`].
 
 use super::{
-    Agent, At, Client, Config, Cwd, Disclose, Guard, GuardEffect, Integers, Pattern, Scope,
-    Server, ServerRequest,
+    Agent, At, Client, Config, Cwd, Disclose, Guard, GuardEffect, Integers, Pattern, Reload,
+    Scope, Server, ServerRequest,
 };
 use crate::{
     diagnostic::{acts, first_of, inert},
@@ -62,6 +62,10 @@ pub fn write(config: &Config, comments: &Comments) -> String {
     if let Some(state) = &config.state {
         page.gap();
         page.line(format!("state = {}", quoted(state)));
+    }
+    match config.reload {
+        Reload::Apply => {}
+        Reload::Auto => page.line(format!("reload = {}", quoted(config.reload.as_str()))),
     }
     if config.zone != Zone::default() {
         page.line(format!("zone = {}", quoted(config.zone.as_str())));

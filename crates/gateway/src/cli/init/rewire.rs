@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{AGENT, Arguments, log, remark, unavailable, usage};
 use crate::{
-    cli::{Exit, complain, runtime, say},
+    cli::{Exit, apply, complain, runtime, say},
     credential,
     init::{
         Existing,
@@ -23,6 +23,7 @@ use crate::{
         rewire::{Front, prepare},
         undo as backups,
     },
+    inputs::Inputs,
     place::Places,
 };
 
@@ -76,10 +77,11 @@ pub(super) fn from(from: &Path, arguments: &Arguments) -> Result<(), Exit> {
         say(proposal.config.trim_end());
         return Ok(());
     }
+    let before = Inputs::read(&places.config).ok().map(|inputs| inputs.version());
     let written = rewiring.carry_out(&file, &proposal, (&places, existing.as_ref(), &key));
     written.map_err(|why| unavailable(format!("{why}; nothing was changed")))?;
     done(&file, &places, &rewiring.servers, existing.is_some());
-    Ok(())
+    apply::what_was_written(&places, before.as_deref(), &format!("placet init, for client {client}"))
 }
 
 /// The entries that can be taken and are wanted, each with how it is started; the others are named, with the reason.
@@ -231,11 +233,6 @@ fn done(
     if ["XDG_CONFIG_HOME", "XDG_STATE_HOME"].iter().any(|name| std::env::var_os(name).is_some()) {
         eprintln!(
             "note: XDG_CONFIG_HOME or XDG_STATE_HOME is set here; the client must be started with the same"
-        );
-    }
-    if added {
-        eprintln!(
-            "a node that runs has read the file before: `placet node stop` lets the next client start another"
         );
     }
     eprintln!("look at the levels in the file, then restart the client; to take it back:");

@@ -117,7 +117,10 @@ impl<S: Store> Session<S> {
             // nothing that was accepted until its list has been read again.
             let outdated = AtomicBool::new(false);
             let offer = |asked: &Action| {
-                if child.changes() == listed.changes {
+                if self.is_retired() {
+                    return Offer::Changed;
+                }
+                if self.is_current(&listed, child) {
                     return if *asked == action { offer.clone() } else { listed.listing.offer(&asked.tool) };
                 }
                 outdated.store(true, Ordering::Relaxed);
@@ -164,6 +167,7 @@ impl<S: Store> Session<S> {
     ) {
         let readable = self.readable(row, &params);
         let offer = |_: &Action| match methods::anything() {
+            _ if self.is_retired() => Offer::Changed,
             Some(definition) if readable => Offer::Accepted(Arc::clone(definition)),
             Some(_) | None => Offer::Absent,
         };
@@ -297,7 +301,7 @@ impl<S: Store> Session<S> {
             return Ok(listed);
         }
         for _ in 0..READINGS {
-            let changes = child.changes();
+            let (changes, readings) = (child.changes(), self.settings.book.readings());
             let fetched = timeout(LISTING_DEADLINE, self.fetch(child)).await;
             let entries = fetched.map_err(|_| "its list of tools does not end".to_owned())??;
             // A list that changed while it was read is no list: its pages may be of different ones.
@@ -307,7 +311,7 @@ impl<S: Store> Session<S> {
             self.learn(&entries).await?;
             let listing = Arc::new(self.hold_against(entries).await?);
             self.tell_news(&listing).await;
-            let listed = Listed { listing, changes };
+            let listed = Listed { listing, changes, readings };
             let mut state = self.state.lock();
             if !state.child.as_ref().is_some_and(|current| Arc::ptr_eq(current, child)) {
                 return Err("it was started again meanwhile".to_owned());
@@ -323,7 +327,7 @@ impl<S: Store> Session<S> {
     fn listed(&self, child: &Arc<Child>) -> Option<Listed> {
         let state = self.state.lock();
         let current = state.child.as_ref().is_some_and(|current| Arc::ptr_eq(current, child));
-        state.listed.clone().filter(|listed| current && listed.changes == child.changes())
+        state.listed.clone().filter(|listed| current && self.is_current(listed, child))
     }
 
     /// Holds a list against the book, on a thread where nobody else waits.

@@ -26,6 +26,7 @@ pub(super) const TOP: Keys = Keys {
         "version",
         "tenant",
         "state",
+        "reload",
         "zone",
         "servers",
         "clients",
@@ -50,7 +51,6 @@ pub(super) const TOP: Keys = Keys {
         ("templates", TEMPLATE),
         ("include", "keep everything in this one file until then"),
         ("secrets", "refer to a secret where it is used, as in `\"${file:/run/secrets/crm}\"`"),
-        ("reload", NO_EFFECT),
         ("gateway", NO_EFFECT),
     ],
 };

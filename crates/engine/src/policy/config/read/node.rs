@@ -7,6 +7,7 @@
 //! Start at [`Reader::session`].
 
 use super::{
+    super::Reload,
     super::terms::{Durability, Flush, SessionTerms},
     field::{A_TEXT, Field, Reader},
     keys,
@@ -18,6 +19,10 @@ use std::time::Duration;
 const FLUSHES: [(&str, Flush); 2] = [("flush", Flush::Disk), ("os", Flush::System)];
 
 impl<'a> Reader<'a> {
+    pub(super) fn reload(&mut self, field: &Field<'a>) -> Option<Reload> {
+        self.choice(field, &Reload::ALL.map(|reload| (reload.as_str(), reload)))
+    }
+
     pub(super) fn session(&mut self, field: &Field<'a>) -> SessionTerms {
         let Some(table) = self.fields(field, "session", &keys::SESSION) else {
             return SessionTerms::default();

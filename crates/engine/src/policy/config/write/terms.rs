@@ -77,6 +77,7 @@ impl Page {
             matches: _,
             tests: _,
             people: _,
+            reload: _,
         } = config;
         self.section(budgets, &["Budgets: how much may be spent, by whom, over which time."]);
         for budget in budgets {

@@ -544,6 +544,7 @@ fn config() -> impl Strategy<Value = Config> {
                 Some(test)
             });
             let tests = tests.collect();
+            let reload = if state.is_some() { Reload::Auto } else { Reload::Apply };
             Config {
                 zone: Zone::default(),
                 state,
@@ -560,6 +561,7 @@ fn config() -> impl Strategy<Value = Config> {
                 payloads,
                 matches,
                 tests,
+                reload,
             }
         },
     )

@@ -8,6 +8,7 @@
 //! refers to exist. Start at [`Config`].
 
 mod control;
+mod invariant;
 mod pattern;
 mod policy_test;
 pub mod read;
@@ -17,6 +18,7 @@ pub mod write;
 
 pub use self::{
     control::{Control, ControlError, Strength},
+    invariant::{About, Claim, Invariant, Need},
     pattern::{Pattern, PatternError},
     policy_test::{Expected, PolicyTest, Proposed, Word},
     read::{Read, length, read},
@@ -68,6 +70,8 @@ pub struct Config {
     pub durability: terms::Durability,
     /// Facts about arguments.
     pub matches: BTreeMap<MatchName, Match>,
+    /// What must be true of every call that is allowed, in the order of the file. No part of what is judged.
+    pub invariants: Vec<Invariant>,
     /// What the policy is expected to say, in the order of the file. No part of what is judged.
     pub tests: Vec<PolicyTest>,
 }

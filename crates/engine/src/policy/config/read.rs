@@ -11,6 +11,7 @@ mod agents;
 mod budgets;
 mod field;
 mod guards;
+mod invariants;
 mod keys;
 mod known;
 mod matches;
@@ -111,6 +112,7 @@ impl<'a> Reader<'a> {
         let (guards, approvers, matches) = (tables("guards"), tables("approvers"), tables("match"));
         let mut lists = |name| top.get(name).map(|field| self.tables(&field)).unwrap_or_default();
         let (budgets, trips, tests) = (lists("budgets"), lists("trips"), lists("test"));
+        let invariants = lists("invariants");
         if let Some(fail) = top.get("fail") {
             self.fail(&fail);
         }
@@ -130,9 +132,11 @@ impl<'a> Reader<'a> {
             session: top.get("session").map(|field| self.session(&field)).unwrap_or_default(),
             matches: self.matches(&matches),
             durability: top.get("durability").map(|field| self.durability(&field)).unwrap_or_default(),
+            invariants: Vec::new(),
             tests: self.policy_tests(&tests, &known),
         };
         config.budgets = self.budgets(&budgets, &known, &config);
+        config.invariants = self.invariants(&invariants, &known, &config);
         Some(config)
     }
 

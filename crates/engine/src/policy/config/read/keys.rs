@@ -34,12 +34,12 @@ pub(super) const TOP: Keys = Keys {
         "durability",
         "fail",
         "match",
+        "invariants",
         "test",
     ],
     unbuilt: &[
         ("people", "take it out: who may approve is not read from this file yet"),
         ("facts", UNENFORCED),
-        ("invariants", UNENFORCED),
         ("require_for_apply", UNENFORCED),
         ("template", "write agents and guards out until then"),
         ("templates", "write agents and guards out until then"),
@@ -144,6 +144,11 @@ pub(super) const POLICY_TEST: Keys = Keys {
     ],
     unbuilt: &[],
 };
+
+pub(super) const INVARIANT: Keys =
+    Keys { known: &["name", "levels", "tools", "for", "when", "need", "never"], unbuilt: &[] };
+
+pub(super) const NEVER: Keys = Keys { known: &["agent", "team", "tool", "levels", "when"], unbuilt: &[] };
 
 pub(super) const TEST_SESSION: Keys = Keys { known: &["steps", "labels"], unbuilt: &[] };
 

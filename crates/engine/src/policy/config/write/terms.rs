@@ -74,6 +74,7 @@ impl Page {
             guards: _,
             approvers: _,
             matches: _,
+            invariants: _,
             tests: _,
         } = config;
         self.section(budgets, &["Budgets: how much may be spent, by whom, over which time."]);

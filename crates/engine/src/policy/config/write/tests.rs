@@ -1,5 +1,6 @@
 //! Writing a file: what is written reads back as the same model.
 
+mod invariants;
 mod matches;
 mod policy_tests;
 mod terms;
@@ -91,6 +92,16 @@ recipients = 50
 name = "refused too often"
 denials = 20
 within = "600s"
+[[invariants]]
+name = "large refunds need finance"
+levels = ["write"]
+tools = ["crm/*"]
+for = { team = "helpdesk" }
+when = "args.amount>100"
+need = "approval:oncall:1"
+[[invariants]]
+name = "no user is deleted"
+never = { levels = ["delete"], agent = "support" }
 [session]
 idle = "30m"
 max = "8h"
@@ -238,6 +249,20 @@ max = "8h"
 
 [durability]
 write = "os"
+
+# Invariants: what is true of every call that is allowed. `placet prove` proves them.
+
+[[invariants]]
+name = "large refunds need finance"
+levels = ["write"]
+tools = ["crm/*"]
+for = { team = "helpdesk" }
+when = "args.amount > 100"
+need = "approval:oncall"
+
+[[invariants]]
+name = "no user is deleted"
+never = { levels = ["delete"], agent = "support" }
 
 # Tests: what the policy is expected to say. `placet test` runs them.
 
@@ -407,10 +432,18 @@ fn config() -> impl Strategy<Value = Config> {
         clients,
         guarded,
         counted,
-        (option::of(filled()), matches::matches(), policy_tests::policy_tests()),
+        (option::of(filled()), matches::matches(), policy_tests::policy_tests(), invariants::drafts()),
     );
     parts.prop_map(
-        |(servers, agents, patterns, clients, (guards, approvers), counted, (state, matches, tests))| {
+        |(
+            servers,
+            agents,
+            patterns,
+            clients,
+            (guards, approvers),
+            counted,
+            (state, matches, tests, drafts),
+        )| {
             let servers: BTreeMap<ServerName, Server> =
                 servers.into_iter().map(|(server, it)| (name(&server), it)).collect();
             let tools: Vec<(String, String)> = servers
@@ -488,7 +521,7 @@ fn config() -> impl Strategy<Value = Config> {
             );
             let mut guards: Vec<Guard> = guards.collect();
             guards.sort_by_key(|guard| guard.scope.clone());
-            let approvers = approvers
+            let approvers: BTreeMap<GroupName, Approvers> = approvers
                 .into_iter()
                 .map(|(group, seconds)| {
                     (name::<GroupName>(&group), Approvers { expires: Duration::from_secs(seconds) })
@@ -523,6 +556,17 @@ fn config() -> impl Strategy<Value = Config> {
                 Some(test)
             });
             let tests = tests.collect();
+            let asked = guards.iter().flat_map(|guard| match &guard.effect {
+                GuardEffect::Require(controls) => controls.as_slice(),
+                GuardEffect::Forbid(_) => &[],
+            });
+            let groups: Vec<GroupName> = asked
+                .map(|Control::Approval { group, .. }| group.clone())
+                .chain(approvers.keys().cloned())
+                .collect();
+            let invariants =
+                drafts.into_iter().filter_map(|draft| draft.invariant(&agents, &listed, &groups));
+            let invariants = invariants.collect();
             Config {
                 zone: Zone::default(),
                 state,
@@ -536,6 +580,7 @@ fn config() -> impl Strategy<Value = Config> {
                 session,
                 durability,
                 matches,
+                invariants,
                 tests,
             }
         },

@@ -41,7 +41,7 @@ pub(super) struct View {
     pub(super) shape: Shape,
     pub(super) schema: Schema,
     /// Only what is read, under `args`, `session` and `call`.
-    root: Record,
+    pub(super) root: Record,
     /// Whether arguments that nobody declared are looked for.
     whole: Arc<Record>,
     rules: Vec<Viewed>,
@@ -156,6 +156,11 @@ impl View {
     /// All conditional policies, each with the rule that it comes from.
     pub(super) fn policies(&self) -> impl Iterator<Item = (usize, &Policy)> {
         self.rules.iter().flat_map(|viewed| viewed.policies.iter().map(|policy| (viewed.rule, policy)))
+    }
+
+    /// The facts that a rule reads.
+    pub(super) fn facts(&self, covers: impl Fn(usize) -> bool) -> BTreeSet<MatchName> {
+        self.looked_at(covers).facts
     }
 
     /// The place that is missing to the first of these rules, to be named in a refusal.
@@ -279,7 +284,7 @@ fn record(members: impl IntoIterator<Item = (String, Kind)>) -> Record {
     Record { members: members.collect(), open: false }
 }
 
-fn context_type(root: &Record, with_facts: bool) -> Vec<(&str, Value)> {
+pub(super) fn context_type(root: &Record, with_facts: bool) -> Vec<(&str, Value)> {
     let texts = || json!({ "type": "Set", "element": { "type": "String" } });
     let mut context: Vec<_> = root
         .members

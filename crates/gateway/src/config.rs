@@ -54,6 +54,37 @@ impl Loaded {
     }
 }
 
+impl Loaded {
+    /// Proves the invariants of the file, or refutes them. Waits for a solver, so no node's start depends on it.
+    pub fn prove(&self, effort: &Effort) -> Proofs {
+        placet_prove::prove(&self.policy, &self.config.invariants, effort, &|tool: &Action| self.schema(tool))
+    }
+
+    /// Whether the file keeps its invariants: to be asked before it is applied.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] with those that are refuted, or not proved for whatever reason.
+    pub fn invariants_hold(&self, effort: &Effort) -> Result<(), Broken> {
+        let schemas = |tool: &Action| self.schema(tool);
+        placet_prove::invariants_hold(&self.policy, &self.config.invariants, effort, &schemas)
+    }
+
+    /// What a tool's arguments look like, as its server wrote it and `placet.lock` has it.
+    fn schema(&self, tool: &Action) -> Option<Json> {
+        let accepted = self.accepted.get(&tool.server)?;
+        let found = accepted.iter().find(|known| known.definition.name == tool.tool)?;
+        let definition = parse(found.text.as_bytes(), &lock::DEFINITION).ok()?;
+        definition.get("inputSchema").cloned()
+    }
+}
+
+/// What a file permits, refuses and asks about that another does not.
+pub fn diff(old: &Loaded, new: &Loaded, effort: &Effort) -> Changes {
+    let schemas = |tool: &Action| new.schema(tool).or_else(|| old.schema(tool));
+    placet_prove::diff(&old.policy, &new.policy, effort, &schemas)
+}
+
 /// What a person should see at each start: where the file asks for less than the usual care.
 pub fn told_at_start(config: &Config) -> Vec<String> {
     let observed = config.agents.iter().filter(|(_, agent)| agent.observe);

@@ -17,6 +17,7 @@ pub mod email;
 pub mod file;
 pub mod number;
 pub mod path;
+mod samples;
 pub mod sql;
 pub mod text;
 pub mod url;

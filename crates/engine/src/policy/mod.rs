@@ -15,6 +15,7 @@ pub mod facts;
 pub mod lint;
 mod lower;
 mod model;
+pub mod probe;
 pub mod slice;
 pub mod trial;
 mod view;

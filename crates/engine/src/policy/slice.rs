@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{
     Policy, PolicyError,
-    arguments::{Kind, Member, Record},
+    arguments::{Kind, Member, Reads, Record},
     eval::Compiled,
     explain::{Does, shown},
     model::{self, bug},
@@ -25,7 +25,7 @@ use super::{
 use crate::names::{Action, AgentName, MatchName};
 
 /// By what calls of one agent and one tool are judged.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Slice {
     /// The rules whose scope is true of the pair.
     pub rules: Vec<Ruled>,
@@ -147,8 +147,9 @@ impl Compiled {
                 let is_mine = |at: usize| self.lowered_at(at).is_some_and(|rule| mine.contains(&rule.id));
                 policies
                     .extend(view.policies().filter(|(at, _)| is_mine(*at)).map(|(_, policy)| policy.clone()));
-                // The context holds what any rule of the tool reads, and of facts only what these rules do.
-                read = Read { root: view.root.clone(), facts: view.facts(|_| true) };
+                let looked = view.looked_at(is_mine);
+                let reads: Reads = looked.reads.into_iter().collect();
+                read = Read { root: view.root.narrowed(&reads), facts: looked.facts };
             }
             None => untyped = conditional.iter().map(|rule| Arc::clone(&rule.id)).collect(),
         }

@@ -158,11 +158,6 @@ impl View {
         self.rules.iter().flat_map(|viewed| viewed.policies.iter().map(|policy| (viewed.rule, policy)))
     }
 
-    /// The facts that a rule reads.
-    pub(super) fn facts(&self, covers: impl Fn(usize) -> bool) -> BTreeSet<MatchName> {
-        self.looked_at(covers).facts
-    }
-
     /// The place that is missing to the first of these rules, to be named in a refusal.
     pub(super) fn missing(
         &self,

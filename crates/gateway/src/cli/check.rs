@@ -117,7 +117,7 @@ pub(super) fn judged(judged: &Judged) -> String {
 }
 
 /// Findings, which are rendered already.
-fn tell(text: &str) {
+pub(super) fn tell(text: &str) {
     // Nobody is left to tell if this fails; the exit code says it too.
     std::io::stderr().lock().write_all(text.as_bytes()).unwrap_or_default();
 }

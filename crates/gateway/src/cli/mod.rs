@@ -9,12 +9,14 @@ mod call;
 mod calls;
 mod check;
 mod demo;
+mod diff;
 mod explain;
 mod init;
 mod mcp;
 mod node;
 mod orders;
 mod pause;
+mod prove;
 mod sessions;
 mod stop;
 mod test;
@@ -51,6 +53,8 @@ pub enum Exit {
     Unavailable = 7,
     /// A verification failed, or a proof proves nothing.
     Unverified = 8,
+    /// Two policies were compared, and differ.
+    Differs = 9,
     /// Our bug.
     Bug = 70,
     /// Interrupted.
@@ -91,6 +95,10 @@ enum Command {
     Test(test::Arguments),
     /// Say why a call would be decided as it would, and what would change that
     Explain(explain::Arguments),
+    /// Prove the invariants of the configuration file, or refute them with calls
+    Prove(prove::Arguments),
+    /// Say what one configuration file permits, refuses and asks about that another does not
+    Diff(diff::Arguments),
     /// Calls without a final outcome, and what became of them
     Calls(calls::Arguments),
     /// What is spent, held and left
@@ -131,6 +139,8 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments).into(),
         Command::Test(arguments) => test::run(&arguments).into(),
         Command::Explain(arguments) => explain::run(&arguments).into(),
+        Command::Prove(arguments) => prove::run(&arguments).into(),
+        Command::Diff(arguments) => diff::run(&arguments).into(),
         Command::Calls(arguments) => calls::run(&arguments).into(),
         Command::Budgets(arguments) => budgets::run(&arguments).into(),
         Command::Sessions(arguments) => sessions::run(&arguments).into(),

@@ -41,6 +41,12 @@ impl FactPath {
         self.inner.is_some()
     }
 
+    /// An item in which this value stands where the path leads.
+    pub(super) fn item(&self, value: Json) -> Json {
+        let names: Vec<&str> = self.inner.iter().flat_map(Path::names).collect();
+        super::samples::below(names.into_iter(), value)
+    }
+
     /// Whether it leads to the items themselves, not to something inside of them.
     pub(in crate::policy) fn ends_at_items(&self) -> bool {
         self.inner.as_ref().is_some_and(|inner| !inner.goes_inside())

@@ -10,17 +10,19 @@ use std::{
 
 use placet_engine::{
     diagnostic::{Finding, Severity, render},
-    names::ServerName,
+    json::{Json, parse},
+    names::{Action, ServerName},
     policy::{
         self, Policy, PolicyError, RuleProblem, Rules,
         config::{self, Config, Cwd, Part, Text},
         lint::lint,
     },
 };
+use placet_prove::{Broken, Changes, Effort, Proofs};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    lock::Lock,
+    lock::{self, Lock},
     mcp::{catalog::Book, methods},
     upstream::stdio::{Environment, Launch},
 };
@@ -72,7 +74,7 @@ impl Loaded {
 
     /// What a tool's arguments look like, as its server wrote it and `placet.lock` has it.
     fn schema(&self, tool: &Action) -> Option<Json> {
-        let accepted = self.accepted.get(&tool.server)?;
+        let accepted = self.books.get(&tool.server)?.accepted();
         let found = accepted.iter().find(|known| known.definition.name == tool.tool)?;
         let definition = parse(found.text.as_bytes(), &lock::DEFINITION).ok()?;
         definition.get("inputSchema").cloned()
@@ -122,15 +124,22 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
         tool.definition = accepted.map(Arc::clone);
     }
     config.servers.keys().for_each(|server| methods::add(server, &mut catalogue));
-    let policy = Policy::compile(Rules::from(&config), catalogue).map_err(|error| match error {
+    let refused = |error: PolicyError, findings: &[Finding]| match error {
         PolicyError::Rules(problems) => {
+            let mut findings = findings.to_vec();
             findings.extend(problems.iter().map(|problem| found_at(problem, &source)));
             LoadError(render(&findings, &name, &source))
         }
         error @ (PolicyError::Invalid(_) | PolicyError::SelfCheck(_) | PolicyError::Bug(_)) => {
             wrong(error.to_string())
         }
-    })?;
+    };
+    let policy =
+        Policy::compile(Rules::from(&config), catalogue).map_err(|error| refused(error, &findings))?;
+    // An invariant whose condition means nothing over its tools says nothing, and must not look as if it did.
+    for invariant in &config.invariants {
+        policy.probe(invariant).map_err(|error| refused(error, &findings))?;
+    }
     findings.extend(unlocked(&config, lock.as_ref()));
     let accepted = |server: &ServerName| lock.as_ref().and_then(|lock| lock.servers.get(server)).cloned();
     let books = config

@@ -56,10 +56,11 @@ pub(crate) fn either(left: Value, right: Value) -> Value {
     json!({ "||": { "left": left, "right": right } })
 }
 
-/// What must be true where `present` is: true of each call in which the place is empty.
+/// What must be true where `present` is: true of each call in which the place is empty. Written with `if`, since Cedar
+/// takes a member for present only behind a `has` that holds.
 pub(crate) fn where_present(present: Option<Value>, value: Value) -> Value {
     match present {
-        Some(present) => either(not(present), value),
+        Some(present) => json!({ "if-then-else": { "if": present, "then": value, "else": literal(true) } }),
         None => value,
     }
 }

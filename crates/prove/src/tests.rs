@@ -179,7 +179,7 @@ fn what_the_schema_and_the_clock_make_certain_is_taken_for_certain() {
         "call.minute >= 0 || call.hour > 25",
         "session.steps > 0",
         r#"["mon", "tue", "wed", "thu", "fri", "sat", "sun"].contains(call.weekday)"#,
-        r#"!(args has currency) || ["EUR", "USD"].contains(args.currency)"#,
+        r#"!(args has currency && args.currency == "GBP")"#,
     ] {
         assert_proof(&rules(whole), Proof::Proved);
     }
@@ -188,7 +188,7 @@ fn what_the_schema_and_the_clock_make_certain_is_taken_for_certain() {
         "call.hour < 23",
         "session.steps > 1",
         r#"["mon", "tue", "wed", "thu", "fri", "sat"].contains(call.weekday)"#,
-        r#"!(args has currency) || args.currency == "EUR""#,
+        r#"!(args has currency && args.currency == "EUR")"#,
         "call.dry_run",
         r#"session.labels.contains("private")"#,
     ] {
@@ -242,10 +242,10 @@ fn an_invariant_with_a_condition_is_about_those_calls_and_no_others() {
     // A call of which it cannot be told is among them.
     assert_proof(&rules(r#"args.currency == "EUR" && args.amount > 100"#), Proof::Refuted);
     let never = "[agents.desk]\nlevels = ['write']\n[guards]\n'crm/refund' = { when = 'args.amount > 500', forbid = 'no' }\n\
-        [[invariants]]\nname = 'never much'\nnever = { tool = 'crm/refund', when = 'args.amount > 499.99' }\n";
+        [[invariants]]\nname = 'never much'\nnever = { tool = 'crm/refund', when = 'args.amount > 499.9999' }\n";
     let verdict = assert_proof(never, Proof::Refuted);
     assert_eq!(verdict.refuted[0].sought.call.arguments.get("amount"), Some(&Json::from(500)));
-    assert_proof(&never.replace("499.99", "500"), Proof::Proved);
+    assert_proof(&never.replace("499.9999", "500"), Proof::Proved);
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn an_observed_agent_and_an_unknown_tool_are_not_proved() {
     let rules = "[agents.ops]\nlevels = ['read']\n[guards]\n'crm/show' = { when = 'args.id > 5', forbid = 'no' }\n\
         [[invariants]]\nname = 'it'\nnever = { tool = 'crm/show' }\n";
     let verdict = assert_proof(rules, Proof::Unproved);
-    assert!(matches!(verdict.unproved[0].doubt, Doubt::Untyped { line: 9, .. }), "{verdict:?}");
+    assert!(matches!(verdict.unproved[0].doubt, Doubt::Untyped { line: 13, .. }), "{verdict:?}");
     // A guard without a condition proves it whatever the other says.
     let guarded = rules.replace("[guards]\n", "[guards]\nread = { forbid = 'no' }\n");
     assert_proof(&guarded, Proof::Proved);

@@ -10,8 +10,9 @@ use placet_engine::{
     names::{Action, AgentName},
     policy::{Judged, Policy, config::Disclose, explain::RuleShown},
 };
+use placet_prove::{Effort, Proof};
 
-use super::{Exit, PlaceArguments, complain, say};
+use super::{Exit, PlaceArguments, complain, prove, say};
 use crate::{
     config::{self, LoadError, Loaded},
     fail_modes, words,
@@ -41,6 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         say(loaded.policy.to_cedar().trim_end());
         return Exit::Done;
     }
+    let done = if broken(&loaded) { Exit::Unverified } else { Exit::Done };
     if loaded.config.agents.is_empty() {
         complain("the file names no agent, so nothing may be called", None);
     }
@@ -54,17 +56,38 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             let observed = if remit.observe { " (observed: it runs all the same)" } else { "" };
             let line = format!("{agent:16} {action:32} {level:8} {said}{observed}");
             if !say(line.trim_end()) {
-                return Exit::Done;
+                return done;
             }
         }
     }
     // What a file has no say in, and what it has said of durability, belongs to what it means.
     for line in [String::new()].into_iter().chain(fail_modes::table(loaded.config.durability)) {
         if !say(&line) {
-            return Exit::Done;
+            return done;
         }
     }
-    Exit::Done
+    done
+}
+
+/// Says which invariants of the file are refuted, and which nobody has proved; whether one is refuted.
+fn broken(loaded: &Loaded) -> bool {
+    if loaded.config.invariants.is_empty() {
+        return false;
+    }
+    let mut refuted = false;
+    for verdict in loaded.prove(&Effort::default()).verdicts {
+        let severity = match verdict.proof() {
+            Proof::Proved => continue,
+            Proof::Refuted => "error",
+            Proof::Unproved => "warning",
+        };
+        refuted |= verdict.proof() == Proof::Refuted;
+        let mut lines = prove::shown(&verdict, loaded).into_iter();
+        let first = lines.next().unwrap_or_default();
+        tell(&format!("{severity}: invariant {}\n", first.split_whitespace().collect::<Vec<_>>().join(" ")));
+        lines.for_each(|line| tell(&format!("{line}\n")));
+    }
+    refuted
 }
 
 /// Reads the file of a command as a node would, or says everything that is wrong with it.

@@ -117,7 +117,8 @@ pub(super) fn shown(verdict: &Verdict, loaded: &Loaded) -> Vec<String> {
         }));
     }
     if refuted.len() > LISTED_MAX {
-        lines.push(format!("            and for {} more pairs of agent and tool", refuted.len() - LISTED_MAX));
+        lines
+            .push(format!("            and for {} more pairs of agent and tool", refuted.len() - LISTED_MAX));
     }
     for Unproved { pair, doubt } in unproved.iter().take(LISTED_MAX) {
         let whom = pair.as_ref().map(|(agent, tool)| format!("{agent} {tool}: ")).unwrap_or_default();

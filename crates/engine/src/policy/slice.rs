@@ -156,9 +156,10 @@ impl Compiled {
         let holding = self.holding(agent, action, &policies)?;
         let mut rules = Vec::with_capacity(holding.len());
         for policy in policies.iter().filter(|policy| holding.contains(policy.id())) {
-            let id = policy.id().to_string();
+            // Not as it is printed: an id may hold what is escaped there.
+            let id: &str = policy.id().as_ref();
             let (rule, is_missing) =
-                self.rule(&id).ok_or_else(|| bug(format!("policy `{id}` has no rule")))?;
+                self.rule(id).ok_or_else(|| bug(format!("policy `{}` has no rule", policy.id())))?;
             let does = if is_missing { Does::CannotTell } else { shown(rule).does };
             rules.push(Ruled { id: id.into(), line: rule.line, does, est: about_all(policy)? });
         }

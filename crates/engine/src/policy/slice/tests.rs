@@ -21,10 +21,10 @@ fn ids(slice: &Slice) -> Vec<&str> {
 #[test]
 fn a_slice_holds_the_rules_that_are_about_the_pair_and_no_scope() {
     let policy = policy(
-        "[guards]\ndelete = [{ id = 'red', for = { team = 'red' }, forbid = 'no' }, { id = 'all', require = 'approval:x' }]",
+        "[guards]\ndelete = [{ id = \"red's \\\\ own\", for = { team = 'red' }, forbid = 'no' }, { id = 'all', require = 'approval:x' }]",
     );
     let red = slice(&policy, "bot", "crm/wipe");
-    assert_eq!(ids(&red), ["agents.bot.levels", "guards.0.red", "guards.1.all"]);
+    assert_eq!(ids(&red), ["agents.bot.levels", "guards.0.red's \\ own", "guards.1.all"]);
     assert_eq!(ids(&slice(&policy, "ana", "crm/wipe")), ["agents.ana.levels", "guards.1.all"]);
     assert!(slice(&policy, "ana", "crm/show").rules.is_empty());
     for rule in &red.rules {

@@ -65,6 +65,13 @@ impl<'a> Maker<'a> {
         }
     }
 
+    /// The facts that are absent of no call that fits the tool.
+    pub(crate) fn always_there(&self) -> Vec<MatchName> {
+        let Some(definition) = self.definition else { return Vec::new() };
+        let there = self.facts.iter().filter(|(_, fact)| fact.is_always_there(&definition.arguments));
+        there.map(|(name, _)| name.clone()).collect()
+    }
+
     /// The facts of a context.
     pub(crate) fn supposed(&self, context: &Context) -> BTreeMap<MatchName, Truth> {
         let has = |set: &str, name: &MatchName| match context.get(set) {

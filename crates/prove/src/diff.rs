@@ -298,13 +298,15 @@ impl<'a> Pair<'a> {
             .read
             .and(&after.read)
             .ok_or("the rules read one argument as two different types, so they cannot be compared")?;
-        // What one schema says is certain only of calls that fit it.
-        let schema = if around.is_none() { schemas.of(self.tool) } else { None };
-        let certain = possible::certain(&read, schema.as_ref());
-        let shapes = schemas.of(self.tool);
+        let schema = schemas.of(self.tool);
         let mut maker = Maker::new(self.new, self.agent, self.tool, &read);
-        maker.schema = shapes.as_ref();
+        maker.schema = schema.as_ref();
         maker.facts.extend(renamed);
+        // What one definition says is certain only of calls that fit it.
+        let certain = match around {
+            None => possible::certain(&read, maker.schema, &maker.always_there()),
+            Some(_) => possible::certain(&read, None, &[]),
+        };
         let whole = |slice: &Slice| chosen(slice, |does| !matches!(does, Does::Asks(_)));
         let mut questions = Vec::new();
         let question = |allows, denies, lacking: Option<&Control>| {

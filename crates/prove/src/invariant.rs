@@ -11,14 +11,13 @@
 use std::{fmt, sync::Arc};
 
 use placet_engine::{
-    json::Json,
     names::{Action, AgentName},
     policy::{
         Judged, Policy,
         config::{Claim, Control, Invariant, Scope},
         explain::Does,
         probe::Probe,
-        slice::{Ruled, Slice},
+        slice::Ruled,
     },
 };
 use serde_json::Value;
@@ -313,8 +312,17 @@ impl Pair<'_> {
             );
         }
         let schema = schemas.of(self.tool);
-        let question = self.question(&slice, &rules, &about, schema.as_ref());
-        self.ask(solver, question, &slice, schema.as_ref())
+        let mut maker = Maker::new(self.policy, self.agent, self.tool, &slice.read);
+        maker.schema = schema.as_ref();
+        let question = self.question(&maker, &rules, &about);
+        match seek(solver, question, &maker, |sought| self.try_on_engine(sought)) {
+            Seeking::None => Ok(()),
+            Seeking::Stands(refuted) => Err(Objection::Refuted(Box::new(refuted))),
+            Seeking::Doubtful(sought, said) => {
+                Err(Doubt::NotReproduced { sought: Box::new(sought), said }.into())
+            }
+            Seeking::Untold(why) => Err(Doubt::Unanswered(why).into()),
+        }
     }
 
     /// Whether the rules that hold of each call leave nothing that could break the claim.
@@ -336,39 +344,21 @@ impl Pair<'_> {
     }
 
     /// Is there a call that is allowed although nothing was enough?
-    fn question(&self, slice: &Slice, rules: &[&Ruled], about: &[&Ruled], schema: Option<&Json>) -> Question {
+    fn question(&self, maker: &Maker<'_>, rules: &[&Ruled], about: &[&Ruled]) -> Question {
         let enough = rules.iter().filter_map(|rule| match &rule.does {
             Does::Asks(control) if self.is_enough(control) => Some(control.to_string()),
             Does::Asks(_) | Does::Grants | Does::Forbids(_) | Does::CannotTell => None,
         });
         let lacking = enough.map(|control| not(contains(context(&["controls"]), &control)));
-        let mut assumed: Vec<Value> = lacking.chain(possible::certain(&slice.read, schema)).collect();
+        let mut assumed: Vec<Value> =
+            lacking.chain(possible::certain(maker.read, maker.schema, &maker.always_there())).collect();
         assumed.sort_by_key(Value::to_string);
         assumed.dedup();
         if self.probe.is_some() {
             assumed.push(meant(about));
         }
         let allows = rules.iter().map(|rule| Rule::from(*rule)).collect();
-        Question { read: slice.read.clone(), allows, denies: None, assumed }
-    }
-
-    fn ask(
-        &self,
-        solver: &mut Solver,
-        question: Question,
-        slice: &Slice,
-        schema: Option<&Json>,
-    ) -> Result<(), Objection> {
-        let mut maker = Maker::new(self.policy, self.agent, self.tool, &slice.read);
-        maker.schema = schema;
-        match seek(solver, question, &maker, |sought| self.try_on_engine(sought)) {
-            Seeking::None => Ok(()),
-            Seeking::Stands(refuted) => Err(Objection::Refuted(Box::new(refuted))),
-            Seeking::Doubtful(sought, said) => {
-                Err(Doubt::NotReproduced { sought: Box::new(sought), said }.into())
-            }
-            Seeking::Untold(why) => Err(Doubt::Unanswered(why).into()),
-        }
+        Question { read: maker.read.clone(), allows, denies: None, assumed }
     }
 
     /// Lets the engine judge a call; what it says if that does not break the claim.

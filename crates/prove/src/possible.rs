@@ -9,6 +9,7 @@
 
 use placet_engine::{
     json::{Json, Number},
+    names::MatchName,
     policy::{
         arguments::{Kind, Record},
         slice::Read,
@@ -26,8 +27,9 @@ pub(crate) const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "s
 /// The largest number that a person likes to read in a counterexample.
 const PLAIN_MOST: i64 = 1_000_000;
 
-/// What is certain of a call of which this is read.
-pub(crate) fn certain(read: &Read, schema: Option<&Json>) -> Vec<Value> {
+/// What is certain of a call of which this is read: of arguments that fit a schema, and of which these facts are
+/// never absent.
+pub(crate) fn certain(read: &Read, schema: Option<&Json>, there: &[MatchName]) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::new();
     each_place(read, |path, optional, kind| {
         let value = context(path);
@@ -50,7 +52,10 @@ pub(crate) fn certain(read: &Read, schema: Option<&Json>) -> Vec<Value> {
     });
     for fact in &read.facts {
         let said = |set: &str| contains(context(&[set]), fact.as_str());
-        all.push(not(both(said("matches"), said("absent"))));
+        all.push(match there.contains(fact) {
+            true => not(said("absent")),
+            false => not(both(said("matches"), said("absent"))),
+        });
     }
     all
 }

@@ -41,6 +41,11 @@ impl FactPath {
         self.inner.is_some()
     }
 
+    /// Whether no item of a list stands on the way to the value, or to the list.
+    pub(super) fn has_only_members(&self) -> bool {
+        self.outer.has_only_members()
+    }
+
     /// An item in which this value stands where the path leads.
     pub(super) fn item(&self, value: Json) -> Json {
         let names: Vec<&str> = self.inner.iter().flat_map(Path::names).collect();

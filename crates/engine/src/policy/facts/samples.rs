@@ -5,6 +5,8 @@
 //!
 //! Start at [`Match::samples`].
 
+use regex_syntax::hir::{Class, Hir, HirKind};
+
 use super::{
     Match, Quantifier, Test,
     number::Bound,
@@ -68,8 +70,10 @@ fn gather(test: &Test, values: &mut Vec<Json>) {
         }
         Test::Text(TextTest::Pattern(pattern)) => match pattern.syntax {
             Syntax::Glob => text(pattern.source.replace("**", "x").replace(['*', '?'], "x")),
-            // What is no operator in a pattern is often one of its texts.
-            Syntax::Regex => text(pattern.source.replace(r"\.", ".")),
+            Syntax::Regex => {
+                let parsed = regex_syntax::parse(&pattern.source).ok();
+                parsed.and_then(|parsed| matching(&parsed)).into_iter().for_each(text);
+            }
         },
         Test::Number(range) => {
             let ends = [range.low, range.high].into_iter().flatten();
@@ -115,6 +119,32 @@ fn gather(test: &Test, values: &mut Vec<Json>) {
     }
 }
 
+/// A text that a pattern matches, as short as it may be, unless it asks for what stands around it.
+fn matching(pattern: &Hir) -> Option<String> {
+    let many =
+        |parts: &[Hir]| parts.iter().map(matching).collect::<Option<Vec<_>>>().map(|parts| parts.concat());
+    match pattern.kind() {
+        HirKind::Empty | HirKind::Look(_) => Some(String::new()),
+        HirKind::Literal(literal) => String::from_utf8(literal.0.to_vec()).ok(),
+        HirKind::Class(Class::Unicode(class)) => {
+            let starts = || class.ranges().iter().map(|range| range.start());
+            let plain = ('a'..='z')
+                .chain('0'..='9')
+                .find(|char| class.ranges().iter().any(|range| (range.start()..=range.end()).contains(char)));
+            plain.or_else(|| starts().next()).map(String::from)
+        }
+        HirKind::Class(Class::Bytes(_)) => None,
+        HirKind::Repetition(again) => {
+            let times =
+                usize::try_from(again.min).ok().filter(|times| *times <= limits::JUDGED_LIST_ITEMS)?;
+            matching(&again.sub).map(|part| part.repeat(times))
+        }
+        HirKind::Capture(group) => matching(&group.sub),
+        HirKind::Concat(parts) => many(parts),
+        HirKind::Alternation(ways) => ways.iter().find_map(matching),
+    }
+}
+
 /// The value below these names.
 pub(super) fn below<'a>(names: impl DoubleEndedIterator<Item = &'a str>, value: Json) -> Json {
     names.rev().fold(value, |value, name| {
@@ -139,6 +169,7 @@ mod tests {
             ("args.a", "is = { prefix = 'pre' }"),
             ("args.a", "is = { glob = 'a/*.rs' }"),
             ("args.a", "is = { regex = 'main' }"),
+            ("args.a", "is = { regex = '^(INV|ORD)-[0-9]{6}(x|y)?[^a-z]$' }"),
             ("args.a", "is = { number = { above = 5 } }"),
             ("args.a", "is = { number = { at_least = 0.5, below = 1 } }"),
             ("args.a.b", "is = { url = { scheme = 'https', host_suffix = 'corp.example' } }"),

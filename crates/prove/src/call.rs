@@ -102,10 +102,7 @@ impl<'a> Maker<'a> {
                 call.steps = u64::try_from(*steps).unwrap_or(1).max(1);
             }
             if let Some(EvalResult::Set(labels)) = session.get("labels") {
-                let labels = labels.iter().filter_map(|label| match label {
-                    EvalResult::String(label) => label.parse().ok(),
-                    _ => None,
-                });
+                let labels = labels.iter().filter_map(told::text).filter_map(|label| label.parse().ok());
                 call.labels = labels.collect();
             }
         }
@@ -126,25 +123,19 @@ impl<'a> Maker<'a> {
     }
 
     fn about_call(&self, about: &cedar_policy::Record, call: &mut Proposed, arguments: &mut Object) {
-        let long = |name: &str| match about.get(name) {
-            Some(EvalResult::Long(number)) => Some(*number),
-            Some(_) | None => None,
-        };
+        let long = |name: &str| about.get(name).and_then(told::whole);
         call.dry_run = about.get("dry_run") == Some(&EvalResult::Bool(true));
         if about.get("extra") == Some(&EvalResult::Bool(true)) {
             arguments.insert("undeclared", "x");
         }
-        let weekday = match about.get("weekday") {
-            Some(EvalResult::String(day)) => Some(day.as_str()),
-            Some(_) | None => None,
-        };
+        let weekday = about.get("weekday").and_then(told::text);
         if let Some(at) = moment(self.zone, long("hour"), long("minute"), weekday) {
             call.at = at;
         }
         if let Some(EvalResult::Record(costs)) = about.get("cost") {
-            let said = costs.iter().filter_map(|(unit, amount)| match amount {
-                EvalResult::Long(micros) => Some((unit.parse().ok()?, Amount(u64::try_from(*micros).ok()?))),
-                _ => None,
+            let said = costs.iter().filter_map(|(unit, amount)| {
+                let micros = told::whole(amount)?;
+                Some((unit.parse().ok()?, Amount(u64::try_from(micros).ok()?)))
             });
             call.cost = said.filter(|(_, amount)| *amount != Amount(0)).collect();
         }

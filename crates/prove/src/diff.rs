@@ -293,7 +293,7 @@ impl<'a> Pair<'a> {
         if let Some(why) = &around {
             self.give_up(why.clone(), None);
         }
-        let (before, renamed) = self.renamed(before);
+        let (before, renamed) = self.renamed(before)?;
         let read = before
             .read
             .and(&after.read)
@@ -376,10 +376,11 @@ impl<'a> Pair<'a> {
     }
 
     /// The old slice with names of its own for facts that mean something else in the new policy.
-    fn renamed(&self, mut before: Slice) -> (Slice, BTreeMap<MatchName, &'a Match>) {
+    fn renamed(&self, mut before: Slice) -> Result<(Slice, BTreeMap<MatchName, &'a Match>), String> {
         let mut named = BTreeMap::new();
         for name in before.read.facts.clone() {
-            let Some(found) = self.fact(self.old, &name) else { continue };
+            let unknown = || format!("the match `{name}` is not known; this is a bug");
+            let found = self.fact(self.old, &name).ok_or_else(unknown)?;
             if self.fact(self.new, &name) == Some(found) {
                 named.insert(name, found);
                 continue;
@@ -387,10 +388,10 @@ impl<'a> Pair<'a> {
             let taken = |name: &MatchName| {
                 [self.old, self.new].iter().any(|policy| policy.rules().matches.contains_key(name))
             };
-            let fresh = (0_usize..).map_while(|at| format!("old{at}").parse::<MatchName>().ok());
-            let Some(fresh) = fresh.filter(|fresh| !taken(fresh) && !named.contains_key(fresh)).next() else {
-                continue;
-            };
+            let mut fresh = (0_usize..).map_while(|at| format!("old{at}").parse::<MatchName>().ok());
+            // Under one name the two would be taken for one.
+            let fresh =
+                fresh.find(|fresh| !taken(fresh) && !named.contains_key(fresh)).ok_or_else(unknown)?;
             for rule in &mut before.rules {
                 rename(&mut rule.est, name.as_str(), fresh.as_str());
             }
@@ -398,7 +399,7 @@ impl<'a> Pair<'a> {
             before.read.facts.insert(fresh.clone());
             named.insert(fresh, found);
         }
-        (before, named)
+        Ok((before, named))
     }
 }
 

@@ -51,9 +51,9 @@ pub(crate) enum Answer {
 }
 
 /// A question as the solver's library takes it.
-pub(crate) enum Compiled {
-    One(CompiledPolicySet),
-    Two(CompiledPolicySet, CompiledPolicySet),
+pub(crate) struct Compiled {
+    pub(crate) allows: CompiledPolicySet,
+    pub(crate) denies: Option<CompiledPolicySet>,
 }
 
 impl Question {
@@ -78,11 +78,8 @@ impl Question {
         let over = Over { environment: environment().map_err(failed)?, schema, symbols };
         let assumed: Vec<Rule> = self.assumed.iter().map(assumption).collect();
         let allows: Vec<Rule> = self.allows.iter().cloned().chain(assumed).collect();
-        let one = over.set(&allows)?;
-        Ok(match &self.denies {
-            None => Compiled::One(one),
-            Some(denies) => Compiled::Two(one, over.set(denies)?),
-        })
+        let denies = self.denies.as_deref().map(|denies| over.set(denies)).transpose()?;
+        Ok(Compiled { allows: over.set(&allows)?, denies })
     }
 }
 

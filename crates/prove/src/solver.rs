@@ -207,13 +207,10 @@ impl Solver {
         };
         let asked = self.runtime.block_on(async {
             let asking = async {
-                match &compiled {
-                    Compiled::One(allows) => {
-                        process.check_always_denies_with_counterexample_opt(allows).await
-                    }
-                    Compiled::Two(allows, denies) => {
-                        process.check_implies_with_counterexample_opt(allows, denies).await
-                    }
+                let Compiled { allows, denies } = &compiled;
+                match denies {
+                    None => process.check_always_denies_with_counterexample_opt(allows).await,
+                    Some(denies) => process.check_implies_with_counterexample_opt(allows, denies).await,
                 }
             };
             tokio::time::timeout(self.effort.each + GRACE, asking).await

@@ -20,6 +20,16 @@ const DEPTH_MAX: usize = 8;
 /// The most items, and the longest text, that are made up because a schema wants so many.
 const LENGTH_MAX: usize = 4_096;
 
+/// A text that a solver told.
+pub(crate) fn text(value: &EvalResult) -> Option<&str> {
+    if let EvalResult::String(text) = value { Some(text) } else { None }
+}
+
+/// A whole number that a solver told.
+pub(crate) fn whole(value: &EvalResult) -> Option<i64> {
+    if let EvalResult::Long(number) = value { Some(*number) } else { None }
+}
+
 /// The members that a solver told.
 pub(crate) fn object(kinds: &Record, value: &EvalResult, schema: Option<&Json>) -> Option<Object> {
     let EvalResult::Record(record) = value else { return None };

@@ -10,7 +10,8 @@ use std::{
 
 use placet_engine::{
     diagnostic::{Finding, Severity, render},
-    names::ServerName,
+    json::{Json, parse},
+    names::{Action, ServerName},
     policy::{
         self, Policy, PolicyError, RuleProblem, Rules,
         change::{self, Comparison, Effect},
@@ -18,10 +19,11 @@ use placet_engine::{
         lint::lint,
     },
 };
+use placet_prove::{Broken, Changes, Effort, Proofs};
 
 use crate::{
     inputs::{Inputs, digest},
-    lock::Lock,
+    lock::{self, Lock},
     mcp::{catalog::Book, methods},
     upstream::stdio::{Environment, Launch},
 };
@@ -57,6 +59,37 @@ impl Loaded {
         let findings: Vec<Finding> = found.iter().map(warning).collect();
         (!findings.is_empty()).then(|| render(&findings, &self.name, &self.source))
     }
+}
+
+impl Loaded {
+    /// Proves the invariants of the file, or refutes them. Waits for a solver, so no node's start depends on it.
+    pub fn prove(&self, effort: &Effort) -> Proofs {
+        placet_prove::prove(&self.policy, &self.config.invariants, effort, &|tool: &Action| self.schema(tool))
+    }
+
+    /// Whether the file keeps its invariants: to be asked before it is applied.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] with those that are refuted, or not proved for whatever reason.
+    pub fn invariants_hold(&self, effort: &Effort) -> Result<(), Broken> {
+        let schemas = |tool: &Action| self.schema(tool);
+        placet_prove::invariants_hold(&self.policy, &self.config.invariants, effort, &schemas)
+    }
+
+    /// What a tool's arguments look like, as its server wrote it and `placet.lock` has it.
+    fn schema(&self, tool: &Action) -> Option<Json> {
+        let accepted = self.books.get(&tool.server)?.accepted();
+        let found = accepted.iter().find(|known| known.definition.name == tool.tool)?;
+        let definition = parse(found.text.as_bytes(), &lock::DEFINITION).ok()?;
+        definition.get("inputSchema").cloned()
+    }
+}
+
+/// What a file permits, refuses and asks about that another does not.
+pub fn diff(old: &Loaded, new: &Loaded, effort: &Effort) -> Changes {
+    let schemas = |tool: &Action| new.schema(tool).or_else(|| old.schema(tool));
+    placet_prove::diff(&old.policy, &new.policy, effort, &schemas)
 }
 
 /// What a person should see at each start: where the file asks for less than the usual care.
@@ -102,15 +135,22 @@ pub fn load_from(inputs: Inputs) -> Result<Loaded, LoadError> {
         tool.definition = accepted.map(Arc::clone);
     }
     config.servers.keys().for_each(|server| methods::add(server, &mut catalogue));
-    let policy = Policy::compile(Rules::from(&config), catalogue).map_err(|error| match error {
+    let refused = |error: PolicyError, findings: &[Finding]| match error {
         PolicyError::Rules(problems) => {
+            let mut findings = findings.to_vec();
             findings.extend(problems.iter().map(|problem| found_at(problem, &source)));
             LoadError(render(&findings, &name, &source))
         }
         error @ (PolicyError::Invalid(_) | PolicyError::SelfCheck(_) | PolicyError::Bug(_)) => {
             wrong(error.to_string())
         }
-    })?;
+    };
+    let policy =
+        Policy::compile(Rules::from(&config), catalogue).map_err(|error| refused(error, &findings))?;
+    // An invariant whose condition means nothing over its tools says nothing, and must not look as if it did.
+    for invariant in &config.invariants {
+        policy.probe(invariant).map_err(|error| refused(error, &findings))?;
+    }
     findings.extend(unlocked(&config, lock.as_ref()));
     let accepted = |server: &ServerName| lock.as_ref().and_then(|lock| lock.servers.get(server)).cloned();
     let books = config

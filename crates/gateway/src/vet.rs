@@ -1,7 +1,7 @@
 //! Vetting: everything that a version must pass before it is applied, in one place.
 //!
 //! To load is to read and to compile. To be applied a version must also keep its own promises: its tests come out
-//! as they say, and it asks for nothing that this installation cannot give. A version that was applied is not vetted
+//! as they say, its invariants are proved, and it asks for nothing that this installation cannot give. A version that was applied is not vetted
 //! again when a node starts: what held then is kept, and an outage is no time to find out about a test.
 //!
 //! Not here: what is different from the version before, and who may apply. Start at [`vetted`].
@@ -13,13 +13,14 @@ use std::{
 };
 
 use placet_engine::{
-    diagnostic::{Finding, render},
+    diagnostic::{Finding, inert, render},
     policy::{
         Judged,
         config::{Config, PolicyTest, Reload},
         trial::{Difference, Ran},
     },
 };
+use placet_prove::Effort;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use crate::{
@@ -33,8 +34,22 @@ use crate::{
 ///
 /// [`LoadError`] with everything that was found; then it is not to be applied.
 pub fn vetted(inputs: Inputs, path: &Path) -> Result<Loaded, LoadError> {
+    let loaded = vetted_at_first(inputs, path)?;
+    loaded.invariants_hold(&Effort::default()).map_err(|broken| {
+        let help = "`placet prove` says more, and shows the calls";
+        LoadError(format!("error: {}\nhelp: {help}\n", inert(&broken.to_string())))
+    })?;
+    Ok(loaded)
+}
+
+/// The same for what a node finds in a state directory where nothing was applied before, but for the proofs: no start
+/// waits for a solver, or needs one.
+///
+/// # Errors
+///
+/// As for [`vetted`].
+pub fn vetted_at_first(inputs: Inputs, path: &Path) -> Result<Loaded, LoadError> {
     let loaded = load_from(inputs)?;
-    // What else a version promises of all calls is proved here, before it is applied.
     let failed = failed_tests(&loaded);
     if !failed.is_empty() {
         return Err(LoadError(render(&failed, &loaded.name, &loaded.source)));

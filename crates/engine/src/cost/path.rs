@@ -101,6 +101,11 @@ impl Path {
         !self.steps.is_empty()
     }
 
+    /// Whether it leads through names alone.
+    pub(crate) fn has_only_members(&self) -> bool {
+        self.names().count() == self.steps.len()
+    }
+
     /// The amount that stands there, up to the next millionth.
     ///
     /// # Errors

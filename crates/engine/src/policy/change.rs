@@ -440,12 +440,14 @@ impl Both<'_> {
             reload,
             people,
             payloads,
+            invariants,
         } = self.new;
         let old = self.old;
         for (same, what) in [
             (*state == old.state, "`state` names another folder"),
             (*approvers == old.approvers, "groups of approvers have other settings"),
             (*people == old.people, "people are others, or may do other things"),
+            (*invariants == old.invariants, "other invariants are to be kept"),
             (*payloads == old.payloads, "what is kept of calls is encrypted under other keys"),
             (*zone == old.zone, "conditions go by another zone"),
             (*session == old.session, "sessions last otherwise"),

@@ -8,6 +8,7 @@
 //! refers to exist. Start at [`Config`].
 
 mod control;
+mod invariant;
 mod pattern;
 pub mod people;
 mod policy_test;
@@ -18,6 +19,7 @@ pub mod write;
 
 pub use self::{
     control::{Control, ControlError, Strength},
+    invariant::{About, Claim, Invariant, Need},
     pattern::{Pattern, PatternError},
     people::{Approvers, Email, OwnCalls, Person, Right, RightError},
     policy_test::{Expected, PolicyTest, Proposed, Word},
@@ -73,6 +75,8 @@ pub struct Config {
     pub payloads: Option<terms::Payloads>,
     /// Facts about arguments.
     pub matches: BTreeMap<MatchName, Match>,
+    /// What must be true of every call that is allowed, in the order of the file. No part of what is judged.
+    pub invariants: Vec<Invariant>,
     /// What the policy is expected to say, in the order of the file. No part of what is judged.
     pub tests: Vec<PolicyTest>,
     /// What makes a changed file effective.

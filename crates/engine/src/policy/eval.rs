@@ -458,7 +458,7 @@ impl Compiled {
         Ok(Slice::new(set, self.request(agent, action, &BTreeSet::new())?))
     }
 
-    fn request(
+    pub(super) fn request(
         &self,
         agent: &AgentName,
         action: &Action,
@@ -466,6 +466,34 @@ impl Compiled {
     ) -> Result<Request, PolicyError> {
         let context = Context::from_pairs([("controls".to_owned(), model::texts(controls))]).map_err(bug)?;
         model::request(agent, action, context, &self.schema)
+    }
+
+    /// The unconditional policies whose scope can match the pair; none if one of it is not known.
+    pub(super) fn plain_of(
+        &self,
+        agent: &AgentName,
+        action: &Action,
+    ) -> Result<Option<Vec<Policy>>, PolicyError> {
+        let (Some((_, team)), Some((_, level))) = (self.agents.get(agent), self.actions.get(action)) else {
+            return Ok(None);
+        };
+        self.plain(agent, team.as_ref(), action, *level).map(Some)
+    }
+
+    /// The view of an action under the definition that was accepted when the policy was loaded.
+    pub(super) fn accepted_view(&self, action: &Action) -> Option<Arc<View>> {
+        let definition = self.catalogue.get(action)?.definition.as_ref()?;
+        self.view(action, definition)
+    }
+
+    /// A rule by its number.
+    pub(super) fn lowered_at(&self, at: usize) -> Option<&Lowered> {
+        self.lowered.get(at)
+    }
+
+    /// Agents, teams, servers, and actions in their groups.
+    pub(super) fn entities(&self) -> &Entities {
+        &self.entities
     }
 
     /// All policies, the conditional ones once for each tool over which they are known to mean something.

@@ -363,7 +363,7 @@ fn guard_at(policy: &str) -> Option<usize> {
     at.parse().ok()
 }
 
-fn shown(rule: &Lowered) -> RuleShown {
+pub(super) fn shown(rule: &Lowered) -> RuleShown {
     let does = match &rule.effect {
         Effect::Permit => Does::Grants,
         Effect::Forbid(words) => Does::Forbids(words.clone()),

@@ -17,6 +17,7 @@ pub mod email;
 pub mod file;
 pub mod number;
 pub mod path;
+mod samples;
 pub mod sql;
 pub mod text;
 pub mod url;
@@ -31,6 +32,7 @@ use crate::{
     diagnostic::{acts, first_of, inert},
     json::Json,
     limits,
+    policy::arguments::{Kind, Record},
 };
 use std::fmt;
 
@@ -288,6 +290,38 @@ impl Match {
         let error = |why| self.path.error_at(at, why);
         let value = self.path.inside(at, item)?.ok_or_else(|| error(Unfit::new("it is missing")))?;
         test.judge(value).map_err(error)
+    }
+}
+
+impl Match {
+    /// Whether it is never absent of arguments like these: each member on its way is always there.
+    pub fn is_always_there(&self, declared: &Record) -> bool {
+        match self.how {
+            // Of an empty list there is no first item.
+            Quantifier::First(_) => false,
+            Quantifier::Is(_) | Quantifier::All(_) | Quantifier::Any(_) | Quantifier::Length(_) => {
+                self.path.has_only_members() && are_required(declared, &self.path.names())
+            }
+        }
+    }
+}
+
+fn are_required(declared: &Record, path: &[String]) -> bool {
+    let Some((name, rest)) = path.split_first() else { return true };
+    let Some(member) = declared.members.get(name).filter(|member| member.required) else { return false };
+    match (&member.kind, rest) {
+        (_, []) => true,
+        (Kind::Record(inside), [_, ..]) => are_required(inside, rest),
+        (
+            Kind::Bool
+            | Kind::Whole
+            | Kind::Decimal
+            | Kind::Micros
+            | Kind::Text
+            | Kind::Set(_)
+            | Kind::Opaque(_),
+            [_, ..],
+        ) => false,
     }
 }
 

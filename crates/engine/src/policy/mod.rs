@@ -17,6 +17,8 @@ pub mod lint;
 mod lower;
 mod model;
 pub mod own_files;
+pub mod probe;
+pub mod slice;
 pub mod trial;
 mod view;
 pub mod when;

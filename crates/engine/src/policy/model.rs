@@ -47,6 +47,12 @@ pub(super) fn schema_of(
     of_actions(actions)
 }
 
+/// One action without groups, whose requests hold controls and this besides: for rules whose scope was asked
+/// before.
+pub(super) fn schema_of_one(name: &str, context: &[(&str, Value)]) -> Result<Schema, PolicyError> {
+    of_actions(Map::from_iter([(name.to_owned(), action(&[], context))]))
+}
+
 fn groups() -> Map<String, Value> {
     Level::ALL.into_iter().map(|level| (level_group(level), json!({}))).collect()
 }

@@ -41,7 +41,7 @@ pub(super) struct View {
     pub(super) shape: Shape,
     pub(super) schema: Schema,
     /// Only what is read, under `args`, `session` and `call`.
-    root: Record,
+    pub(super) root: Record,
     /// Whether arguments that nobody declared are looked for.
     whole: Arc<Record>,
     rules: Vec<Viewed>,
@@ -279,7 +279,7 @@ fn record(members: impl IntoIterator<Item = (String, Kind)>) -> Record {
     Record { members: members.collect(), open: false }
 }
 
-fn context_type(root: &Record, with_facts: bool) -> Vec<(&str, Value)> {
+pub(super) fn context_type(root: &Record, with_facts: bool) -> Vec<(&str, Value)> {
     let texts = || json!({ "type": "Set", "element": { "type": "String" } });
     let mut context: Vec<_> = root
         .members

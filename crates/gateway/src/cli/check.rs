@@ -14,8 +14,9 @@ use placet_engine::{
         explain::RuleShown,
     },
 };
+use placet_prove::{Effort, Proof};
 
-use super::{Exit, PlaceArguments, apply, complain, say};
+use super::{Exit, PlaceArguments, apply, complain, prove, say};
 use crate::{
     applied,
     config::{self, LoadError, Loaded},
@@ -62,6 +63,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         say(loaded.policy.to_cedar().trim_end());
         return Exit::Done;
     }
+    let done = if broken(&loaded) { Exit::Unverified } else { Exit::Done };
     if loaded.config.agents.is_empty() {
         complain("the file names no agent, so nothing may be called", None);
     }
@@ -75,7 +77,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             let observed = if remit.observe { " (observed: it runs all the same)" } else { "" };
             let line = format!("{agent:16} {action:32} {level:8} {said}{observed}");
             if !say(line.trim_end()) {
-                return Exit::Done;
+                return done;
             }
         }
     }
@@ -83,10 +85,31 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     let modes = fail_modes::table(loaded.config.durability).into_iter().chain([payloads::told(&keys)]);
     for line in [String::new()].into_iter().chain(modes) {
         if !say(&line) {
-            return Exit::Done;
+            return done;
         }
     }
-    Exit::Done
+    done
+}
+
+/// Says which invariants of the file are refuted, and which nobody has proved; whether one is refuted.
+fn broken(loaded: &Loaded) -> bool {
+    if loaded.config.invariants.is_empty() {
+        return false;
+    }
+    let mut refuted = false;
+    for verdict in loaded.prove(&Effort::default()).verdicts {
+        let severity = match verdict.proof() {
+            Proof::Proved => continue,
+            Proof::Refuted => "error",
+            Proof::Unproved => "warning",
+        };
+        refuted |= verdict.proof() == Proof::Refuted;
+        let mut lines = prove::shown(&verdict, loaded).into_iter();
+        let first = lines.next().unwrap_or_default();
+        tell(&format!("{severity}: invariant {}\n", first.split_whitespace().collect::<Vec<_>>().join(" ")));
+        lines.for_each(|line| tell(&format!("{line}\n")));
+    }
+    refuted
 }
 
 /// What is written down and not enforced must not look as if it were.
@@ -177,7 +200,7 @@ pub(super) fn judged(judged: &Judged) -> String {
 }
 
 /// Findings, which are rendered already.
-fn tell(text: &str) {
+pub(super) fn tell(text: &str) {
     // Nobody is left to tell if this fails; the exit code says it too.
     std::io::stderr().lock().write_all(text.as_bytes()).unwrap_or_default();
 }

@@ -12,6 +12,7 @@ mod calls;
 mod check;
 mod config;
 mod demo;
+mod diff;
 mod explain;
 mod init;
 mod mcp;
@@ -19,6 +20,7 @@ mod node;
 mod orders;
 mod pause;
 mod people;
+mod prove;
 mod sessions;
 mod stop;
 mod test;
@@ -55,6 +57,8 @@ pub enum Exit {
     Unavailable = 7,
     /// A verification failed, or a proof proves nothing.
     Unverified = 8,
+    /// Two policies were compared, and differ.
+    Differs = 9,
     /// Our bug.
     Bug = 70,
     /// Interrupted.
@@ -103,6 +107,10 @@ enum Command {
     Approvals(approvals::Arguments),
     /// People who may answer and give orders: list them, give one a secret
     People(people::Arguments),
+    /// Prove the invariants of the configuration file, or refute them with calls
+    Prove(prove::Arguments),
+    /// Say what one configuration file permits, refuses and asks about that another does not
+    Diff(diff::Arguments),
     /// Calls without a final outcome, and what became of them
     Calls(calls::Arguments),
     /// What is spent, held and left
@@ -147,6 +155,8 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments).into(),
         Command::Approvals(arguments) => approvals::run(&arguments).into(),
         Command::People(arguments) => people::run(&arguments).into(),
+        Command::Prove(arguments) => prove::run(&arguments).into(),
+        Command::Diff(arguments) => diff::run(&arguments).into(),
         Command::Calls(arguments) => calls::run(&arguments).into(),
         Command::Budgets(arguments) => budgets::run(&arguments).into(),
         Command::Sessions(arguments) => sessions::run(&arguments).into(),

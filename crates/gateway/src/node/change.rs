@@ -226,7 +226,8 @@ fn version(places: &Places, now: Timestamp) -> Result<(Loaded, Stamp), NodeError
         Ok(None) => {
             was_none_applied(&places.state)?;
             let loaded =
-                vet::vetted(Inputs::read(&places.config).map_err(config)?, &places.config).map_err(config)?;
+                vet::vetted_at_first(Inputs::read(&places.config).map_err(config)?, &places.config)
+                    .map_err(config)?;
             let stamp = Stamp {
                 at: now,
                 by: "placet".to_owned(),

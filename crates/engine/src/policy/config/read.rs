@@ -11,6 +11,7 @@ mod agents;
 mod budgets;
 mod field;
 mod guards;
+mod invariants;
 mod keys;
 mod known;
 mod matches;
@@ -114,6 +115,7 @@ impl<'a> Reader<'a> {
         let (approvers, people) = (tables("approvers"), tables("people"));
         let mut lists = |name| top.get(name).map(|field| self.tables(&field)).unwrap_or_default();
         let (budgets, trips, tests) = (lists("budgets"), lists("trips"), lists("test"));
+        let invariants = lists("invariants");
         if let Some(fail) = top.get("fail") {
             self.fail(&fail);
         }
@@ -134,6 +136,7 @@ impl<'a> Reader<'a> {
             session: top.get("session").map(|field| self.session(&field)).unwrap_or_default(),
             matches: self.matches(&matches),
             durability: top.get("durability").map(|field| self.durability(&field)).unwrap_or_default(),
+            invariants: Vec::new(),
             tests: self.policy_tests(&tests, &known),
             payloads: top.get("payloads").and_then(|field| self.payloads(&field)),
             reload: top.get("reload").and_then(|field| self.reload(&field)).unwrap_or_default(),
@@ -142,6 +145,7 @@ impl<'a> Reader<'a> {
         if config.people.len() == people.len() {
             self.too_few(&config.people);
         }
+        config.invariants = self.invariants(&invariants, &known, &config);
         Some(config)
     }
 

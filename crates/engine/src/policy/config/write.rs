@@ -18,6 +18,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, fmt::Display, time::Duration};
 
+mod invariants;
 mod matches;
 mod people;
 mod policy_tests;
@@ -97,6 +98,7 @@ pub fn write(config: &Config, comments: &Comments) -> String {
     page.people(config);
     page.matches(&config.matches);
     page.terms(config);
+    page.invariants(&config.invariants);
     page.policy_tests(&config.tests);
     page.0
 }

@@ -41,6 +41,17 @@ impl FactPath {
         self.inner.is_some()
     }
 
+    /// Whether no item of a list stands on the way to the value, or to the list.
+    pub(super) fn has_only_members(&self) -> bool {
+        self.outer.has_only_members()
+    }
+
+    /// An item in which this value stands where the path leads.
+    pub(super) fn item(&self, value: Json) -> Json {
+        let names: Vec<&str> = self.inner.iter().flat_map(Path::names).collect();
+        super::samples::below(names.into_iter(), value)
+    }
+
     /// Whether it leads to the items themselves, not to something inside of them.
     pub(in crate::policy) fn ends_at_items(&self) -> bool {
         self.inner.as_ref().is_some_and(|inner| !inner.goes_inside())

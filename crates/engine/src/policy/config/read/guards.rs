@@ -130,7 +130,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The condition of a guard, as far as it can be read without knowing its tools.
-    fn when(&mut self, field: &Field<'a>) -> Option<When> {
+    pub(super) fn when(&mut self, field: &Field<'a>) -> Option<When> {
         let text = self.text(field, A_TEXT)?;
         When::parse(text)
             .map_err(|WhenError { span, message, help }| {
@@ -140,7 +140,7 @@ impl<'a> Reader<'a> {
             .ok()
     }
 
-    fn applies_to(&mut self, field: &Field<'a>, known: &Known<'a>) -> Option<Scope> {
+    pub(super) fn applies_to(&mut self, field: &Field<'a>, known: &Known<'a>) -> Option<Scope> {
         let table = self.fields(field, "for", &keys::FOR)?;
         match (table.get("agent"), table.get("team")) {
             (Some(agent), None) => self.known_agent(&agent, known).map(Scope::Agent),

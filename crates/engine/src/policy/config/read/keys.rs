@@ -41,11 +41,11 @@ pub(super) const TOP: Keys = Keys {
         "payloads",
         "fail",
         "match",
+        "invariants",
         "test",
     ],
     unbuilt: &[
         ("facts", UNENFORCED),
-        ("invariants", UNENFORCED),
         ("require_for_apply", UNENFORCED),
         ("template", TEMPLATE),
         ("templates", TEMPLATE),
@@ -147,6 +147,11 @@ pub(super) const POLICY_TEST: Keys = Keys {
     ],
     unbuilt: &[],
 };
+
+pub(super) const INVARIANT: Keys =
+    Keys { known: &["name", "levels", "tools", "for", "when", "need", "never"], unbuilt: &[] };
+
+pub(super) const NEVER: Keys = Keys { known: &["agent", "team", "tool", "levels", "when"], unbuilt: &[] };
 
 pub(super) const TEST_SESSION: Keys = Keys { known: &["steps", "labels"], unbuilt: &[] };
 

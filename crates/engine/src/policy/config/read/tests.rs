@@ -1,5 +1,6 @@
 //! Reading a file: what it means, and that no text makes the reader panic.
 
+mod invariants;
 mod matches;
 mod mistakes;
 mod policy_tests;

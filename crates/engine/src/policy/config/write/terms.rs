@@ -75,6 +75,7 @@ impl Page {
             guards: _,
             approvers: _,
             matches: _,
+            invariants: _,
             tests: _,
             people: _,
             reload: _,

@@ -1,5 +1,6 @@
 //! Writing a file: what is written reads back as the same model.
 
+mod invariants;
 mod matches;
 mod people;
 mod policy_tests;
@@ -14,7 +15,7 @@ use crate::window::Window;
 use crate::window::Zone;
 use crate::{
     level::Level,
-    names::{AgentName, ClientName, TeamName},
+    names::{AgentName, ClientName, GroupName, TeamName},
 };
 use proptest::{collection, option, prelude::*, sample};
 use std::collections::BTreeSet;
@@ -99,6 +100,16 @@ recipients = 50
 name = "refused too often"
 denials = 20
 within = "600s"
+[[invariants]]
+name = "large refunds need finance"
+levels = ["write"]
+tools = ["crm/*"]
+for = { team = "helpdesk" }
+when = "args.amount>100"
+need = "approval:oncall:1"
+[[invariants]]
+name = "no user is deleted"
+never = { levels = ["delete"], agent = "support" }
 [session]
 idle = "30m"
 max = "8h"
@@ -264,6 +275,20 @@ write = "os"
 [payloads]
 key = "${file:/run/secrets/payloads}"
 old = ["${env:OLD_KEY}"]
+
+# Invariants: what is true of every call that is allowed. `placet prove` proves them.
+
+[[invariants]]
+name = "large refunds need finance"
+levels = ["write"]
+tools = ["crm/*"]
+for = { team = "helpdesk" }
+when = "args.amount > 100"
+need = "approval:oncall"
+
+[[invariants]]
+name = "no user is deleted"
+never = { levels = ["delete"], agent = "support" }
 
 # Tests: what the policy is expected to say. `placet test` runs them.
 
@@ -432,10 +457,10 @@ fn config() -> impl Strategy<Value = Config> {
         clients,
         guarded,
         counted,
-        (option::of(filled()), matches::matches(), policy_tests::policy_tests()),
+        (option::of(filled()), matches::matches(), policy_tests::policy_tests(), invariants::drafts()),
     );
     parts.prop_map(
-        |(servers, agents, patterns, clients, guarded, counted, (state, matches, tests))| {
+        |(servers, agents, patterns, clients, guarded, counted, (state, matches, tests, stated))| {
             let (guards, approvers, drafts) = guarded;
             let servers: BTreeMap<ServerName, Server> =
                 servers.into_iter().map(|(server, it)| (name(&server), it)).collect();
@@ -545,6 +570,17 @@ fn config() -> impl Strategy<Value = Config> {
             });
             let tests = tests.collect();
             let reload = if state.is_some() { Reload::Auto } else { Reload::Apply };
+            let asked = guards.iter().flat_map(|guard| match &guard.effect {
+                GuardEffect::Require(controls) => controls.as_slice(),
+                GuardEffect::Forbid(_) => &[],
+            });
+            let groups: Vec<GroupName> = asked
+                .map(|Control::Approval { group, .. }| group.clone())
+                .chain(approvers.keys().cloned())
+                .collect();
+            let invariants =
+                stated.into_iter().filter_map(|draft| draft.invariant(&agents, &listed, &groups));
+            let invariants = invariants.collect();
             Config {
                 zone: Zone::default(),
                 state,
@@ -560,6 +596,7 @@ fn config() -> impl Strategy<Value = Config> {
                 durability,
                 payloads,
                 matches,
+                invariants,
                 tests,
                 reload,
             }

@@ -75,7 +75,7 @@ fn mistakes_at_the_top() {
             r#"error: unknown key `zebra`
   ╭─[placet.toml:1:1]
 1 │ zebra = true
-  · ──┬──  help: its keys are version, tenant, state, reload, zone, servers, clients, agents, guards, approvers, people, budgets, trips, session, durability, payloads, fail, match, test
+  · ──┬──  help: its keys are version, tenant, state, reload, zone, servers, clients, agents, guards, approvers, people, budgets, trips, session, durability, payloads, fail, match, invariants, test
 "#,
         ),
         (
@@ -1077,7 +1077,7 @@ fn foreign_text_in_a_mistake_is_inert() {
             r#"error: unknown key `\u{202e}\u{1b}[31m`
   ╭─[placet.toml:1:1]
 1 │ "\u202e\u001b[31m" = 1
-  · ────────┬─────────  help: its keys are version, tenant, state, reload, zone, servers, clients, agents, guards, approvers, people, budgets, trips, session, durability, payloads, fail, match, test
+  · ────────┬─────────  help: its keys are version, tenant, state, reload, zone, servers, clients, agents, guards, approvers, people, budgets, trips, session, durability, payloads, fail, match, invariants, test
 "#,
         ),
         (

@@ -1,10 +1,10 @@
 //! Calls that people must agree to, as the engine judges them: what a yes lets go, and what it does not.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
+
+#![expect(
     clippy::indexing_slicing,
-    reason = "a test"
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should say so and end"
 )]
 
 use std::{sync::Arc, time::Duration};
@@ -165,7 +165,7 @@ fn a_yes_is_judged_by_the_policy_of_the_moment() {
             Decision::Allow(_) => "allow",
             Decision::Ask(_) => "ask",
             Decision::Deny(_) => "deny",
-            other => panic!("{other:?}"),
+            other @ (Decision::Plan(_) | Decision::Join(_) | Decision::Replay(_)) => panic!("{other:?}"),
         };
         assert_eq!(found, wanted, "{guards}");
         assert_eq!(changes.intent.is_some(), wanted == "allow", "{guards}");
@@ -198,7 +198,9 @@ fn a_no_is_told_in_its_words_until_the_question_would_have_lapsed() {
     let told = |seconds| match engine.decide(&first, &known(Some(denied.clone())), at(seconds)).decision {
         Decision::Deny(denial) => Some(denial.reason),
         Decision::Ask(_) => None,
-        other => panic!("{other:?}"),
+        other @ (Decision::Allow(_) | Decision::Plan(_) | Decision::Join(_) | Decision::Replay(_)) => {
+            panic!("{other:?}")
+        }
     };
     assert_eq!(told(599), Some(DenyReason::ApprovalDenied("not today".into())));
     assert_eq!(told(600), None, "the same call asks anew");

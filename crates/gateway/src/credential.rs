@@ -95,7 +95,9 @@ enum Found {
 fn only(folder: &Path) -> Result<Found, String> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(Found::None(folder.to_owned())),
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Found::None(folder.to_owned()));
+        }
         Err(cause) => return Err(format!("cannot read `{}`: {cause}", folder.display())),
     };
     let mut keys = entries.filter_map(|entry| {

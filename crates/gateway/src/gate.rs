@@ -4,8 +4,8 @@
 //! The gate itself decides nothing: it loads what the engine needs, asks, has the answer remembered, and only
 //! then lets an upstream run the call, by a permit that is made here and nowhere else.
 //!
-//! What people do (stop, resume, clear up) is in `people`, how they are asked and waited for in `asking`; calls that are out, in `flights`; the same call twice, in
-//! `same`. Not here: wires, names on the wire, what a refusal looks like.
+//! What people do (stop, resume, clear up) is in `people`; how they are asked and waited for, in `asking`; calls that
+//! are out, in `flights`; the same call twice, in `same`. Not here: wires, names on the wire, what a refusal looks like.
 
 mod asking;
 mod flights;
@@ -112,7 +112,7 @@ pub enum Answer<T> {
     /// Nothing ran.
     Refused(Denial),
     /// Nothing ran yet: people are asked.
-    Waiting(ApprovalRequest),
+    Waiting(Box<ApprovalRequest>),
     /// A dry run that reached no tool.
     Planned(Plan),
     /// It was sent, and no definite answer came, or none may be handed on.
@@ -326,7 +326,9 @@ impl<S: Store> Gate<S> {
                 self.keep_refusal(changes).await;
                 return Turn::Answer(Answer::Refused(denial));
             }
-            Decision::Ask(request) => self.keep::<Durable, _>(changes, Answer::Waiting(request)).await,
+            Decision::Ask(request) => {
+                self.keep::<Durable, _>(changes, Answer::Waiting(Box::new(request))).await
+            }
             Decision::Plan(plan) => self.keep::<Queued, _>(changes, Answer::Planned(plan)).await,
             Decision::Replay(replay) => self.keep::<Queued, _>(changes, again::<U>(&replay)).await,
         };

@@ -38,7 +38,8 @@ impl fmt::Display for LockError {
 impl std::error::Error for LockError {}
 
 /// A definition may be larger than a call.
-pub(crate) const DEFINITION: Limits = Limits { bytes: 1 << 20, depth: 64, members: 10_000, key_bytes: 1 << 10 };
+pub(crate) const DEFINITION: Limits =
+    Limits { bytes: 1 << 20, depth: 64, members: 10_000, key_bytes: 1 << 10 };
 
 impl Lock {
     /// Reads the lock beside a configuration file; none if there is none.

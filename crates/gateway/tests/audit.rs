@@ -205,8 +205,14 @@ fn intent(number: u8, recorded: Option<&str>, kept: &str) -> [Changes; 2] {
     }
     let intent = changes.intent.as_mut().unwrap();
     intent.arguments = kept.to_owned();
-    let settled =
-        Settled { call: intent.call, ending: Ending::Succeeded, charges: Vec::new(), key: None, heard: None, returned: None };
+    let settled = Settled {
+        call: intent.call,
+        ending: Ending::Succeeded,
+        charges: Vec::new(),
+        key: None,
+        heard: None,
+        returned: None,
+    };
     [changes, Changes { settled: Some(settled), ..Changes::default() }]
 }
 

@@ -12,10 +12,10 @@
     reason = "a test that cannot go on should say so and end"
 )]
 
-#[path = "processes/approvals.rs"]
-mod approvals;
 #[path = "processes/apply.rs"]
 mod apply;
+#[path = "processes/approvals.rs"]
+mod approvals;
 #[path = "processes/erase.rs"]
 mod erase;
 #[path = "processes/kill_state.rs"]

@@ -174,9 +174,7 @@ impl Mirror {
                 let session = session.filter(|session| !session.is_forgotten(*now, terms));
                 session.map_or(labels.is_empty(), |session| session.labels == *labels)
             }
-            Precondition::Question(digest, seen) => {
-                self.questions.get(digest).map(Approval::seen) == *seen
-            }
+            Precondition::Question(digest, seen) => self.questions.get(digest).map(Approval::seen) == *seen,
             Precondition::Is(call, state) => self.open.get(call).is_some_and(|open| open.state == *state),
             Precondition::KeyFree { key, now, put_away } => self.keys.is_free(key, *now, *put_away),
             Precondition::NotRunning(digest) => !self.joined.contains_key(digest),

@@ -37,7 +37,10 @@ use crate::{
     json::Json,
     level::Level,
     limits,
-    names::{Action, AgentName, BudgetName, ClientName, GroupName, Label, MatchName, NameError, PersonName, TeamName},
+    names::{
+        Action, AgentName, BudgetName, ClientName, GroupName, Label, MatchName, NameError, PersonName,
+        TeamName,
+    },
     time::Timestamp,
     tool::Definition,
     window::{Window, Zone},

@@ -270,9 +270,9 @@ fn keep(places: &Places, loaded: &Loaded, comparison: &Comparison, reason: &str)
     let opened = Sqlite::open_with(&places.state, payloads::keys(&loaded.config)?);
     let opened = opened.map_err(|error| match error {
         held @ OpenError::Held { .. } => Unkept::Held(held.to_string()),
-        sealed @ OpenError::Sealed { .. } => {
-            Unkept::Failed(format!("{sealed}; name that key in `[payloads]`, as `key` or among the `old` ones"))
-        }
+        sealed @ OpenError::Sealed { .. } => Unkept::Failed(format!(
+            "{sealed}; name that key in `[payloads]`, as `key` or among the `old` ones"
+        )),
         other @ (OpenError::Io { .. } | OpenError::Database { .. } | OpenError::Format { .. }) => {
             Unkept::Failed(other.to_string())
         }

@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn what_is_shown_is_what_will_be_sent_and_acts_on_no_screen() {
-        let lines = describe(&question("{\"path\":\"\u{202e}gpj.exe\",\"x\":\"\u{1b}[2J\"}"), false);
+        let lines = describe(&question("{\"path\":\"\u{202e}gpj.exe\",\"x\":\"\\u001b[2J\"}"), false);
         assert!(lines.contains(&"  argument path = \"\\u{202e}gpj.exe\"".to_owned()), "{lines:#?}");
         assert!(lines.iter().all(|line| !line.contains(['\u{1b}', '\u{202e}'])), "{lines:#?}");
     }

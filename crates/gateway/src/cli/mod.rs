@@ -2,8 +2,8 @@
 //!
 //! Each command is a file of its own and ends with one of the exit codes below. Start at [`main`].
 
-mod approvals;
 mod apply;
+mod approvals;
 mod audit;
 mod backup;
 mod budgets;

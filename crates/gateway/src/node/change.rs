@@ -207,7 +207,9 @@ pub(super) fn begin(
     if loaded.config.payloads == *named {
         return Ok((loaded, stamp));
     }
-    Err(NodeError::Config("error: the files were changed while the node began\nhelp: begin again\n".to_owned()))
+    Err(NodeError::Config(
+        "error: the files were changed while the node began\nhelp: begin again\n".to_owned(),
+    ))
 }
 
 fn version(places: &Places, now: Timestamp) -> Result<(Loaded, Stamp), NodeError> {
@@ -225,9 +227,8 @@ fn version(places: &Places, now: Timestamp) -> Result<(Loaded, Stamp), NodeError
         }
         Ok(None) => {
             was_none_applied(&places.state)?;
-            let loaded =
-                vet::vetted_at_first(Inputs::read(&places.config).map_err(config)?, &places.config)
-                    .map_err(config)?;
+            let loaded = vet::vetted_at_first(Inputs::read(&places.config).map_err(config)?, &places.config)
+                .map_err(config)?;
             let stamp = Stamp {
                 at: now,
                 by: "placet".to_owned(),
@@ -374,8 +375,10 @@ impl Node {
         }
         // The store is open under the keys that it was opened with.
         if old.config.payloads != loaded.config.payloads {
-            return Err("`[payloads]` changes only while no node runs: `placet node stop`, then `placet apply`"
-                .to_owned());
+            return Err(
+                "`[payloads]` changes only while no node runs: `placet node stop`, then `placet apply`"
+                    .to_owned(),
+            );
         }
         let comparison = compared(old.meant(), meant(&loaded));
         let stamp = Stamp {

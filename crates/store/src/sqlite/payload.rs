@@ -180,8 +180,7 @@ impl PayloadKeys {
             let plain = [&length[..], question.arguments.as_bytes(), question.meta.as_bytes()].concat();
             key.seal(Column::Question, question.id, &plain)
         });
-        let [intent, result, question] =
-            [intent, result, question].map(Option::transpose);
+        let [intent, result, question] = [intent, result, question].map(Option::transpose);
         Ok(Sealed { intent: intent?, result: result?, question: question? })
     }
 

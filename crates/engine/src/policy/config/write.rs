@@ -7,8 +7,8 @@
 //! Not here: editing a file that exists. Start at [`write()`].
 
 use super::{
-    Agent, At, Client, Config, Cwd, Disclose, Guard, GuardEffect, Integers, Pattern, Reload,
-    Scope, Server, ServerRequest,
+    Agent, At, Client, Config, Cwd, Disclose, Guard, GuardEffect, Integers, Pattern, Reload, Scope, Server,
+    ServerRequest,
 };
 use crate::{
     diagnostic::{acts, first_of, inert},

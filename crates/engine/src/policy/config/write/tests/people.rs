@@ -1,7 +1,9 @@
 //! Groups of approvers, and people of whom enough may say yes.
 
 use super::{
-    super::super::{Approvers, Control, Credential, Guard, GuardEffect, OwnCalls, Person, Right, Strength, terms},
+    super::super::{
+        Approvers, Control, Credential, Guard, GuardEffect, OwnCalls, Person, Right, Strength, terms,
+    },
     name,
 };
 use crate::names::{GroupName, PersonName};
@@ -60,7 +62,7 @@ pub(super) fn answering(
         let groups = groups.iter().filter(|_| approves || most > 0).cloned().map(Right::Approve);
         let person = Person {
             email: email.and_then(|email| email.parse().ok()),
-            credential: approves.then(|| Credential([called.len() as u8; 32])).filter(|_| all.is_empty()),
+            credential: approves.then_some(Credential([called.len() as u8; 32])).filter(|_| all.is_empty()),
             may: may.into_iter().chain(groups).collect(),
             line: 3,
         };
@@ -69,7 +71,10 @@ pub(super) fn answering(
     let missing = if all.is_empty() { 0 } else { most.saturating_sub(all.len()) };
     let may: BTreeSet<Right> = groups.into_iter().map(Right::Approve).collect();
     all.extend((0..missing).map(|number| {
-        (name(&format!("person-number-{number}")), Person { email: None, credential: None, may: may.clone(), line: 4 })
+        (
+            name(&format!("person-number-{number}")),
+            Person { email: None, credential: None, may: may.clone(), line: 4 },
+        )
     }));
     all
 }

@@ -39,12 +39,12 @@ fn refused(schema_text: &str) -> String {
         .map_or_else(|error| error.to_string(), |_| panic!("it compiles: {schema_text}"))
 }
 
-/// Far more than the work takes and far less than work that explodes would.
+/// Far more than the work takes, on a busy machine too, and far less than work that explodes would.
 #[track_caller]
 fn quickly<T>(work: impl FnOnce() -> T) -> T {
     let begun = Instant::now();
     let done = work();
-    assert!(begun.elapsed() < Duration::from_secs(5), "took {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "took {:?}", begun.elapsed());
     done
 }
 

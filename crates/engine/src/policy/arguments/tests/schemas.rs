@@ -256,12 +256,12 @@ fn circles_end_where_they_come_back() {
     );
 }
 
-/// Far more than the work takes and far less than work that explodes would.
+/// Far more than the work takes, on a busy machine too, and far less than work that explodes would.
 #[track_caller]
 fn quickly<T>(work: impl FnOnce() -> T) -> T {
     let begun = Instant::now();
     let done = work();
-    assert!(begun.elapsed() < Duration::from_secs(5), "took {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "took {:?}", begun.elapsed());
     done
 }
 

@@ -3,8 +3,9 @@
 //! A group has the members that `may` gives it, and no list of its own: who may approve for it is read beside
 //! everything else that a person may do. Who somebody is, and how that is proved, is not in the file.
 //!
-//! Nothing acts on a person's rights yet: what is kept here is read, checked and written, and `placet check` says
-//! so. Start at [`Person`].
+//! Of the rights only `approve:GROUP` is acted on yet ([`crate::approval`]); `placet check` says so of the others.
+//!
+//! Start at [`Person`].
 
 use super::{Credential, Strength};
 use crate::{
